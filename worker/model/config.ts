@@ -1,0 +1,137 @@
+/**
+ * What a model is, part 1: `config.json`, its shape and its checks.
+ *
+ * The architecture is the pre-norm encoder-decoder transformer (Vaswani et al. 2017, arXiv:1706.03762, with
+ * layer normalization before each block as in Xiong et al. 2020, arXiv:2002.04745), ReLU or GELU feed-forward,
+ * one embedding shared by source, target and output projection. Keys keep the snake_case of the file.
+ */
+import { z } from "zod";
+
+const size = z.int().positive();
+
+/** Generation defaults that a caller may override. */
+const generation = z.object({
+  beam_size: z.int().min(1).max(8).default(1),
+  /** Exponent alpha of the length normalization score = log_prob / length^alpha. */
+  length_penalty: z.number().min(0).max(2).default(1),
+  /** A hypothesis has at most max_length_ratio · source tokens + max_length_bias tokens. */
+  max_length_ratio: z.number().positive().default(2),
+  max_length_bias: z.int().min(0).default(16),
+});
+
+/** Facts for people: shown by `GET /v1/models` and on the card, never read by the engine. */
+const card = z.object({
+  description: z.string(),
+  licence: z.string(),
+  training_data: z.array(z.object({ name: z.string(), licence: z.string(), rows: z.int().min(0) })),
+  /** Measured quality, e.g. { "test2016 BLEU (lowercased, beam 5)": 33.1 }. */
+  quality: z.record(z.string(), z.number()),
+});
+
+export const modelConfigSchema = z
+  .object({
+    model_type: z.literal("edge-slm-seq2seq"),
+    task: z.literal("translation"),
+    d_model: size.multipleOf(16),
+    d_ff: size.multipleOf(16),
+    n_heads: size,
+    n_enc_layers: size,
+    n_dec_layers: size,
+    vocab_size: size,
+    max_seq_len: size,
+    activation: z.enum(["relu", "gelu"]),
+    layer_norm_eps: z.number().positive(),
+    bos_token_id: z.int().min(0),
+    eos_token_id: z.int().min(0),
+    pad_token_id: z.int().min(0),
+    /** BCP 47 language codes. */
+    source_languages: z.array(z.string()).min(1),
+    target_languages: z.array(z.string()).min(1),
+    /** Unicode script names that the source text may be written in, as in `\p{Script=Latin}`. */
+    source_scripts: z.array(z.string()).min(1),
+    generation,
+    card,
+  })
+  .refine((c) => c.d_model % c.n_heads === 0 && (c.d_model / c.n_heads) % 4 === 0, {
+    error: "d_model / n_heads (d_head) must be a whole multiple of 4",
+  });
+
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+/**
+ * Parses the text of a `config.json`.
+ * @throws Error naming each key that is missing or wrong
+ */
+export function parseModelConfig(text: string): ModelConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`config.json: expected JSON, got ${JSON.stringify(text.slice(0, 40))}`, { cause });
+  }
+  const result = modelConfigSchema.safeParse(json);
+  if (!result.success) throw new Error(`config.json: ${z.prettifyError(result.error)}`);
+  return result.data;
+}
+
+/** Channels of one attention head. */
+export function headSize(config: Pick<ModelConfig, "d_model" | "n_heads">): number {
+  return config.d_model / config.n_heads;
+}
+
+/** One weight of the network: a matrix that multiplies (quantized at export) or a vector (kept in f32). */
+export interface TensorSpec {
+  name: string;
+  /** Matrices are [n, k]: n output channels, k input channels, as PyTorch's `nn.Linear.weight`. */
+  shape: [number, number] | [number];
+  kind: "matrix" | "positions" | "norm_weight" | "norm_bias" | "bias";
+}
+
+/**
+ * Every tensor of the network in file order. Training creates exactly these, export quantizes the matrices, the
+ * engine reads them: the one list all three share.
+ */
+export function tensorSpecs(config: ModelConfig): TensorSpec[] {
+  const { d_model, d_ff, vocab_size, max_seq_len } = config;
+  const specs: TensorSpec[] = [
+    { name: "embedding.weight", shape: [vocab_size, d_model], kind: "matrix" },
+    { name: "positions.weight", shape: [max_seq_len, d_model], kind: "positions" },
+  ];
+  const linear = (name: string, n: number, k: number) =>
+    specs.push(
+      { name: `${name}.weight`, shape: [n, k], kind: "matrix" },
+      { name: `${name}.bias`, shape: [n], kind: "bias" },
+    );
+  const norm = (name: string) =>
+    specs.push(
+      { name: `${name}.weight`, shape: [d_model], kind: "norm_weight" },
+      { name: `${name}.bias`, shape: [d_model], kind: "norm_bias" },
+    );
+  const selfAttention = (layer: string) => {
+    norm(`${layer}.self_norm`);
+    linear(`${layer}.self_qkv`, 3 * d_model, d_model);
+    linear(`${layer}.self_out`, d_model, d_model);
+  };
+  const feedForward = (layer: string) => {
+    norm(`${layer}.ffn_norm`);
+    linear(`${layer}.ffn_up`, d_ff, d_model);
+    linear(`${layer}.ffn_down`, d_model, d_ff);
+  };
+  for (let i = 0; i < config.n_enc_layers; i++) {
+    const layer = `encoder.${i}`;
+    selfAttention(layer);
+    feedForward(layer);
+  }
+  norm("encoder.norm");
+  for (let i = 0; i < config.n_dec_layers; i++) {
+    const layer = `decoder.${i}`;
+    selfAttention(layer);
+    norm(`${layer}.cross_norm`);
+    linear(`${layer}.cross_q`, d_model, d_model);
+    linear(`${layer}.cross_kv`, 2 * d_model, d_model);
+    linear(`${layer}.cross_out`, d_model, d_model);
+    feedForward(layer);
+  }
+  norm("decoder.norm");
+  return specs;
+}
