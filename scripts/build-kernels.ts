@@ -1,0 +1,36 @@
+/**
+ * Compiles kernels/ (AssemblyScript) into build/kernels/relaxed.wasm and build/kernels/simd.wasm: the same source with
+ * and without the relaxed-SIMD dot product. Run by `npm run build`.
+ */
+import { mkdir, readFile, rename } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const builds = { relaxed: ["simd", "relaxed-simd"], simd: ["simd"] };
+
+/** Compiles one build. The module imports its memory (`env.memory`) and has neither data nor a start function. */
+async function buildKernels(name: string, features: string[]): Promise<void> {
+  const outFile = `build/kernels/${name}.wasm`;
+  const { error, stderr } = await asc.main([
+    "kernels/index.ts",
+    ...["--baseDir", root, "--outFile", `${outFile}.part`],
+    ...features.flatMap((feature) => ["--enable", feature]),
+    ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1"],
+    ...["--optimizeLevel", "3", "--shrinkLevel", "0", "--converge", "--noAssert"],
+  ]);
+  if (error) throw new Error(`build-kernels: ${outFile}: ${error.message}\n${stderr.toString()}`);
+  const bytes = await readFile(`${root}${outFile}.part`);
+  const data = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
+  if (data.length !== 1) throw new Error(`build-kernels: ${outFile}: expected to import only memory, got ${data.map((i) => i.name)}`);
+  await rename(`${root}${outFile}.part`, `${root}${outFile}`);
+  console.log(`${outFile}: ${bytes.length} bytes`);
+}
+
+try {
+  await mkdir(`${root}build/kernels`, { recursive: true });
+  for (const [name, features] of Object.entries(builds)) await buildKernels(name, features);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,193 @@
+/**
+ * The training graph: the forward pass and the loss of the encoder-decoder transformer in jax-js, differentiated by
+ * it. The same network as `worker/engine/transformer.ts`, in float and over whole batches.
+ *
+ * Rows are packed: one row of a batch holds several sentence pairs side by side, told apart by segment numbers, and
+ * attention is masked to the own segment. One shape then serves every length (each new shape costs a compilation of
+ * 8–30 s), and next to nothing is padding.
+ *
+ * jax-js arrays are moved, not shared: passing one consumes it, `.ref` keeps it.
+ */
+import { type Array, lax, nn, numpy as np } from "@jax-js/jax";
+import type { ModelConfig } from "../../worker/model/config.ts";
+
+/** Every weight by its name in `tensorSpecs()`; matrices [n, k]. */
+export type Params = Record<string, Array>;
+
+/** Token ids and their places, all int32 [B, L]; segment 0 is padding. */
+export type Batch = {
+  source: Array;
+  sourceSegment: Array;
+  sourcePosition: Array;
+  /** The decoder's input: bos and the target. */
+  target: Array;
+  /** What it should predict: the target and eos. */
+  label: Array;
+  targetSegment: Array;
+  targetPosition: Array;
+};
+
+export interface Regularization {
+  /** Probability that a channel of the embeddings and of each residual branch is dropped. */
+  dropout: number;
+  /** Share of the probability that is spread over the whole vocabulary (Szegedy et al. 2015, arXiv:1512.00567). */
+  labelSmoothing: number;
+}
+
+/** Drops channels with the given probability and scales the rest; each call draws anew. */
+type Dropout = (x: Array) => Array;
+
+/**
+ * Dropout by hashing the element's index with the step's seed: the mask is computed inside the fused kernel instead
+ * of being drawn, stored and read again. Two rounds of multiply and xor-shift as in MurmurHash3's finalizer.
+ */
+function hashDropout(rate: number, seed: Array): Dropout {
+  if (rate === 0) {
+    seed.dispose();
+    return (x) => x;
+  }
+  const keepBelow = Math.floor((1 - rate) * 2 ** 24);
+  let salt = 0;
+  return (x) => {
+    salt += 1;
+    const start = seed.ref.add(np.array((salt * 0x9e3779b1) >>> 0, { dtype: np.uint32 }));
+    let h = np.arange(x.size, undefined, undefined, { dtype: np.uint32 }).add(start);
+    h = h.mul(np.array(0x85ebca6b, { dtype: np.uint32 }));
+    h = np.bitwiseXor(h.ref, np.rightShift(h, np.array(13, { dtype: np.uint32 })));
+    h = h.mul(np.array(0xc2b2ae35, { dtype: np.uint32 }));
+    h = np.rightShift(np.bitwiseXor(h.ref, np.rightShift(h, np.array(16, { dtype: np.uint32 }))), np.array(8, { dtype: np.uint32 }));
+    const keep = h.less(np.array(keepBelow, { dtype: np.uint32 })).reshape(x.shape);
+    return np.where(keep, x.mul(1 / (1 - rate)), 0);
+  };
+}
+
+function layerNorm(x: Array, params: Params, name: string, eps: number): Array {
+  const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
+  const variance = np.mean(np.square(centred.ref), -1, { keepdims: true });
+  const scaled = centred.mul(np.reciprocal(np.sqrt(variance.add(eps))));
+  return scaled.mul(params[`${name}.weight`]!.ref).add(params[`${name}.bias`]!.ref);
+}
+
+/** x [P, k] · Wᵀ + b → [P, n] */
+function linear(x: Array, params: Params, name: string): Array {
+  return np.matmul(x, params[`${name}.weight`]!.ref.transpose()).add(params[`${name}.bias`]!.ref);
+}
+
+/**
+ * The parts of a merged linear, each x [B·L, k] → [B, L, n / parts]. The weight is split, not the product: the
+ * gradient of a split is padded and added up, which is cheap on the weight's size and a tenth of a step on [B·L, n].
+ */
+function linearParts(x: Array, params: Params, name: string, parts: number, b: number): Array[] {
+  const weights = np.split(params[`${name}.weight`]!.ref, parts, 0);
+  const biases = np.split(params[`${name}.bias`]!.ref, parts, 0);
+  const results = weights.map((weight, i) => {
+    const n = weight.shape[0]!;
+    return np.matmul(x.ref, weight.transpose()).add(biases[i]!).reshape([b, -1, n]);
+  });
+  x.dispose();
+  return results;
+}
+
+/**
+ * Multi-head attention over packed rows.
+ * @param q [B, Lq, d_model], k and v [B, Lk, d_model]
+ * @param mask bool [B, 1, Lq, Lk], consumed
+ * @returns [B·Lq, d_model]
+ */
+function attention(q: Array, k: Array, v: Array, mask: Array, nHeads: number): Array {
+  const [b, lq, d] = q.shape as [number, number, number];
+  const dHead = d / nHeads;
+  const heads = (x: Array) => x.reshape([b, -1, nHeads, dHead]).transpose([0, 2, 1, 3]);
+  const scores = np.matmul(heads(q).mul(1 / Math.sqrt(dHead)), heads(k).transpose([0, 1, 3, 2]));
+  const probs = nn.softmax(np.where(mask, scores, -1e9), -1);
+  return np.matmul(probs, heads(v)).transpose([0, 2, 1, 3]).reshape([b * lq, d]);
+}
+
+/** Which keys a query may see: those of its own segment and, if causal, none that come later. bool [B, 1, Lq, Lk] */
+function segmentMask(querySegment: Array, keySegment: Array, causal: boolean): Array {
+  const [b, lq] = querySegment.shape as [number, number];
+  const lk = keySegment.shape[1]!;
+  const same = querySegment.reshape([b, 1, lq, 1]).equal(keySegment.reshape([b, 1, 1, lk]));
+  if (!causal) return same;
+  const earlier = np.arange(lk).reshape([1, 1, 1, lk]).lessEqual(np.arange(lq).reshape([1, 1, lq, 1]));
+  return np.where(earlier, same, false);
+}
+
+function feedForward(x: Array, params: Params, layer: string, config: ModelConfig): Array {
+  const h = linear(layerNorm(x, params, `${layer}.ffn_norm`, config.layer_norm_eps), params, `${layer}.ffn_up`);
+  return linear(config.activation === "relu" ? nn.relu(h) : nn.gelu(h), params, `${layer}.ffn_down`);
+}
+
+function selfAttention(x: Array, params: Params, layer: string, mask: Array, config: ModelConfig): Array {
+  const b = mask.shape[0]!;
+  const h = layerNorm(x, params, `${layer}.self_norm`, config.layer_norm_eps);
+  const [q, k, v] = linearParts(h, params, `${layer}.self_qkv`, 3, b) as [Array, Array, Array];
+  return linear(attention(q, k, v, mask, config.n_heads), params, `${layer}.self_out`);
+}
+
+function crossAttention(x: Array, memory: Array, params: Params, layer: string, mask: Array, config: ModelConfig): Array {
+  const b = mask.shape[0]!;
+  const h = layerNorm(x, params, `${layer}.cross_norm`, config.layer_norm_eps);
+  const [q] = linearParts(h, params, `${layer}.cross_q`, 1, b) as [Array];
+  const [k, v] = linearParts(memory, params, `${layer}.cross_kv`, 2, b) as [Array, Array];
+  return linear(attention(q, k, v, mask, config.n_heads), params, `${layer}.cross_out`);
+}
+
+/** Token and position embeddings → [B·L, d_model] */
+function embed(tokens: Array, positions: Array, params: Params, config: ModelConfig): Array {
+  const embedding = np.take(params["embedding.weight"]!.ref, tokens.reshape([-1]), 0);
+  const position = np.take(lax.stopGradient(params["positions.weight"]!.ref), positions.reshape([-1]), 0);
+  return embedding.mul(Math.sqrt(config.d_model)).add(position);
+}
+
+/**
+ * Summed cross-entropy of a batch in nats, with label smoothing, and without (for perplexity).
+ * @returns [smoothed, plain], both scalars summed over the real target tokens
+ */
+export function batchLoss(
+  params: Params,
+  batch: Batch,
+  seed: Array,
+  config: ModelConfig,
+  { dropout: rate, labelSmoothing }: Regularization,
+): [Array, Array] {
+  const dropout = hashDropout(rate, seed);
+  const { source, sourceSegment, sourcePosition, target, label, targetSegment, targetPosition } = batch;
+  const eps = config.layer_norm_eps;
+
+  const sourceMask = segmentMask(sourceSegment.ref, sourceSegment.ref, false);
+  let x = dropout(embed(source, sourcePosition, params, config));
+  for (let i = 0; i < config.n_enc_layers; i++) {
+    const layer = `encoder.${i}`;
+    x = x.ref.add(dropout(selfAttention(x, params, layer, sourceMask.ref, config)));
+    x = x.ref.add(dropout(feedForward(x, params, layer, config)));
+  }
+  const memory = layerNorm(x, params, "encoder.norm", eps);
+  sourceMask.dispose();
+
+  const causalMask = segmentMask(targetSegment.ref, targetSegment.ref, true);
+  const crossMask = segmentMask(targetSegment.ref, sourceSegment, false);
+  let y = dropout(embed(target, targetPosition, params, config));
+  for (let i = 0; i < config.n_dec_layers; i++) {
+    const layer = `decoder.${i}`;
+    y = y.ref.add(dropout(selfAttention(y, params, layer, causalMask.ref, config)));
+    y = y.ref.add(dropout(crossAttention(y, memory.ref, params, layer, crossMask.ref, config)));
+    y = y.ref.add(dropout(feedForward(y, params, layer, config)));
+  }
+  const h = layerNorm(y, params, "decoder.norm", eps);
+  memory.dispose();
+  causalMask.dispose();
+  crossMask.dispose();
+
+  // log p(label) = h·e[label] − logsumexp(h·Eᵀ); its mean over the vocabulary needs only the mean embedding, so the
+  // logits [P, V] are read by the logsumexp alone.
+  const embedding = params["embedding.weight"]!;
+  const logSumExp = nn.logsumexp(np.matmul(h.ref, embedding.ref.transpose()), -1);
+  const labelLogit = np.sum(h.ref.mul(np.take(embedding.ref, label.reshape([-1]), 0)), -1);
+  const meanLogit = np.matmul(h, np.mean(embedding.ref, 0));
+  const real = targetSegment.reshape([-1]).greater(0).astype(np.float32);
+  const plain = logSumExp.ref.sub(labelLogit);
+  const uniform = logSumExp.sub(meanLogit);
+  const smoothed = plain.ref.mul(1 - labelSmoothing).add(uniform.mul(labelSmoothing));
+  return [np.sum(smoothed.mul(real.ref)), np.sum(lax.stopGradient(plain.mul(real)))];
+}
