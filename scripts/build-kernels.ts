@@ -22,7 +22,8 @@ async function buildKernels(name: string, features: string[]): Promise<void> {
   if (error) throw new Error(`build-kernels: ${outFile}: ${error.message}\n${stderr.toString()}`);
   const bytes = await readFile(`${root}${outFile}.part`);
   const data = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
-  if (data.length !== 1) throw new Error(`build-kernels: ${outFile}: expected to import only memory, got ${data.map((i) => i.name)}`);
+  if (data.length !== 1)
+    throw new Error(`build-kernels: ${outFile}: expected to import only memory, got ${data.map((i) => i.name)}`);
   await rename(`${root}${outFile}.part`, `${root}${outFile}`);
   console.log(`${outFile}: ${bytes.length} bytes`);
 }

@@ -1,6 +1,6 @@
 /**
- * Public files kept in a cache folder: fetched once, written whole or not at all. What is in them is checked by the
- * caller, who passes `check`.
+ * Public files kept in a cache folder: fetched once, written whole or not at all. What is in them is read and checked
+ * by the caller, who passes `parse`.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -9,26 +9,29 @@ import { dirname, join } from "node:path";
 /** Where downloads are kept unless the caller says otherwise. */
 export const DEFAULT_CACHE_DIR = join(homedir(), ".cache", "edge-slm");
 
-export interface DownloadOptions {
+export interface DownloadOptions<T> {
   url: string;
   /** Where the file is kept. */
   path: string;
-  /** Throws if the bytes are not what they should be; then they are not kept. */
-  check: (bytes: Uint8Array) => void;
+  /** Reads the bytes; throws if they are not what they should be, and then they are not kept. */
+  parse: (bytes: Uint8Array) => T;
   /** Stands in for the network in tests. */
-  fetch?: typeof globalThis.fetch;
+  fetch?: typeof globalThis.fetch | undefined;
 }
 
 /**
- * The bytes of a file, from the cache or else from its public source.
- * @throws Error if the source doesn't answer with the file, the check fails, or the cache can't be written
+ * What is in a file, from the cache or else from its public source. A broken file in the cache is replaced.
+ * @throws Error if the source doesn't answer with the file, `parse` refuses it, or the cache can't be written
  */
-export async function download(options: DownloadOptions): Promise<Uint8Array> {
-  const { url, path, check, fetch = globalThis.fetch } = options;
+export async function download<T>(options: DownloadOptions<T>): Promise<T> {
+  const { url, path, parse, fetch = globalThis.fetch } = options;
   const cached = await readIfThere(path);
   if (cached !== undefined) {
-    check(cached);
-    return cached;
+    try {
+      return parse(cached);
+    } catch (cause) {
+      console.warn(`${reasonOf(cause)}; getting it again`);
+    }
   }
   let bytes: Uint8Array;
   try {
@@ -38,9 +41,9 @@ export async function download(options: DownloadOptions): Promise<Uint8Array> {
   } catch (cause) {
     throw new Error(`download ${url}: ${reasonOf(cause)}; give a local copy with --data or EDGE_SLM_DATA`, { cause });
   }
-  check(bytes);
+  const parsed = parse(bytes);
   await writeWhole(path, bytes);
-  return bytes;
+  return parsed;
 }
 
 /** The file's bytes, or undefined if there is no such file. */

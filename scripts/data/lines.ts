@@ -18,7 +18,9 @@ export function gunzipLines(bytes: Uint8Array, name: string): string[] {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(gunzipSync(bytes));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${name}: expected UTF-8 text in gzip (${reason}); delete the file and get it again`, { cause });
+    throw new Error(`${name}: expected UTF-8 text in gzip, got ${bytes.length} bytes that are not (${reason})`, {
+      cause,
+    });
   }
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();

@@ -48,7 +48,11 @@ export function corpusBleu(hypotheses: string[], references: string[][], options
 }
 
 /** The sums of a corpus; arguments and errors as of `corpusBleu`. */
-export function bleuStatistics(hypotheses: string[], references: string[][], options: BleuOptions = {}): BleuStatistics {
+export function bleuStatistics(
+  hypotheses: string[],
+  references: string[][],
+  options: BleuOptions = {},
+): BleuStatistics {
   const { lowercase = false, tokenize = "13a", maxOrder = 4 } = options;
   checkCorpus("corpusBleu", hypotheses, references);
   const words = (sentence: string) => {

@@ -9,6 +9,14 @@ import { z } from "zod";
 
 const size = z.int().positive();
 
+function isScript(name: string): boolean {
+  try {
+    return new RegExp(`\\p{Script=${name}}`, "u").source !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** Generation defaults that a caller may override. */
 const generation = z.object({
   beam_size: z.int().min(1).max(8).default(1),
@@ -48,7 +56,7 @@ export const modelConfigSchema = z
     source_languages: z.array(z.string()).min(1),
     target_languages: z.array(z.string()).min(1),
     /** Unicode script names that the source text may be written in, as in `\p{Script=Latin}`. */
-    source_scripts: z.array(z.string()).min(1),
+    source_scripts: z.array(z.string().refine(isScript, { error: "expected a Unicode script name, as Latin" })).min(1),
     generation,
     card,
   })

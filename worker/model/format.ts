@@ -111,7 +111,7 @@ export function checkPacking(header: Header): void {
 }
 
 /** Writes tensors as safetensors, in the given order. Each must be a multiple of 64 bytes to keep the alignment. */
-export function writeSafetensors(tensors: Tensor[], metadata: Record<string, string>): Uint8Array {
+export function writeSafetensors(tensors: Tensor[], metadata: Record<string, string>): Uint8Array<ArrayBuffer> {
   const entries: Record<string, unknown> = { __metadata__: metadata };
   let dataByteLength = 0;
   for (const { name, shape, data } of tensors) {

@@ -1,0 +1,17 @@
+/**
+ * Everything the engine may call. One source, two builds (scripts/build-kernels.ts): `relaxed` uses the relaxed-SIMD
+ * int8 dot product, `simd` only what every engine with fixed-width SIMD has. Both give the same bits: integer sums are
+ * exact, and float arithmetic is written out in a fixed order without fused or relaxed operations.
+ *
+ * Kernels are named as XNNPACK names them: qd8 = activations quantized dynamically per row to 7 bits, qc8w = weights
+ * int8 per output channel, f32 = the rest. They never allocate: pointers are byte offsets into the imported memory,
+ * and a kernel touches exactly the elements its comment names.
+ */
+export { f32_attention } from "./f32-attention";
+export { f32_layer_norm } from "./f32-layer-norm";
+export { f32_log_sum_exp } from "./f32-log-sum-exp";
+export { f32_qd8_quantize } from "./f32-qd8-quantize";
+export { f32_softmax } from "./f32-softmax";
+export { f32_top_k } from "./f32-top-k";
+export { qc8w_f32_embedding } from "./qc8w-f32-embedding";
+export { qd8_f32_qc8w_gemm } from "./qd8-f32-qc8w-gemm";

@@ -1,0 +1,74 @@
+/** What the tiles of the matrix product share: the int8 dot product and the way from int32 sums to stored floats. */
+import { exp } from "./exp";
+
+/** acc[i] + Σ_{j<4} w[4i + j] · a[4i + j]. Exact: a is 0…127, so no pair of products leaves 16 bits. */
+export function dot(w: v128, a: v128, acc: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, acc);
+}
+
+/** Sixteen outputs of one row: dequantize, add the bias, activate, add the residual, store. */
+export function store4x4(
+  c0: v128,
+  c1: v128,
+  c2: v128,
+  c3: v128,
+  params: usize,
+  scale: usize,
+  sum: usize,
+  bias: usize,
+  residual: usize,
+  c: usize,
+  activation: i32,
+): void {
+  const scaleA = v128.load32_splat(params);
+  const zeroPoint = v128.load32_splat(params, 4);
+  c0 = dequantize(c0, zeroPoint, v128.load(sum), scaleA, v128.load(scale));
+  c1 = dequantize(c1, zeroPoint, v128.load(sum, 16), scaleA, v128.load(scale, 16));
+  c2 = dequantize(c2, zeroPoint, v128.load(sum, 32), scaleA, v128.load(scale, 32));
+  c3 = dequantize(c3, zeroPoint, v128.load(sum, 48), scaleA, v128.load(scale, 48));
+  if (bias) {
+    c0 = f32x4.add(c0, v128.load(bias));
+    c1 = f32x4.add(c1, v128.load(bias, 16));
+    c2 = f32x4.add(c2, v128.load(bias, 32));
+    c3 = f32x4.add(c3, v128.load(bias, 48));
+  }
+  if (activation === 1) {
+    const zero = f32x4.splat(0);
+    c0 = f32x4.pmax(zero, c0);
+    c1 = f32x4.pmax(zero, c1);
+    c2 = f32x4.pmax(zero, c2);
+    c3 = f32x4.pmax(zero, c3);
+  } else if (activation === 2) {
+    c0 = gelu(c0);
+    c1 = gelu(c1);
+    c2 = gelu(c2);
+    c3 = gelu(c3);
+  }
+  if (residual) {
+    c0 = f32x4.add(c0, v128.load(residual));
+    c1 = f32x4.add(c1, v128.load(residual, 16));
+    c2 = f32x4.add(c2, v128.load(residual, 32));
+    c3 = f32x4.add(c3, v128.load(residual, 48));
+  }
+  v128.store(c, c0);
+  v128.store(c, c1, 16);
+  v128.store(c, c2, 32);
+  v128.store(c, c3, 48);
+}
+
+function dequantize(acc: v128, zeroPoint: v128, sum: v128, scaleA: v128, scale: v128): v128 {
+  const centred = i32x4.sub(acc, i32x4.mul(zeroPoint, sum));
+  return f32x4.mul(f32x4.convert_i32x4_s(centred), f32x4.mul(scaleA, scale));
+}
+
+const GELU_LINEAR: f32 = -1.5957691216057308;
+const GELU_CUBIC: f32 = -0.07135481627260025;
+
+/**
+ * GELU in its tanh form (Hendrycks and Gimpel 2016, arXiv:1606.08415), written as a sigmoid:
+ * x / (1 + e^(−2·sqrt(2/π)·(x + 0.044715 x³))).
+ */
+function gelu(x: v128): v128 {
+  const slope = f32x4.add(f32x4.splat(GELU_LINEAR), f32x4.mul(f32x4.splat(GELU_CUBIC), f32x4.mul(x, x)));
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.mul(x, slope))));
+}

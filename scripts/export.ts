@@ -1,0 +1,80 @@
+/**
+ * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
+ * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
+ * one rename: a model is there whole, or the old one stays.
+ */
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Command } from "commander";
+import { parseModelConfig } from "../worker/model/config.ts";
+import { fail, writeJson } from "./cli.ts";
+import { modelCard } from "./export/card.ts";
+import { quantizeModel } from "./export/quantize.ts";
+import { findRecipe } from "./recipes/index.ts";
+import { readCheckpoint } from "./training/checkpoint.ts";
+
+interface Options {
+  run?: string;
+  checkpoint?: string;
+  out?: string;
+  json?: string;
+}
+
+async function readOrFail(path: string, hint: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => {
+    throw new Error(`export: expected ${path}; ${hint}`);
+  });
+}
+
+async function main(id: string, options: Options): Promise<void> {
+  const recipe = findRecipe(id);
+  const runDir = options.run ?? join("runs", id);
+  const outDir = options.out ?? join("models", id);
+  const trainFirst = `run npm run train -- ${id} first, or name its folder with --run`;
+  const config = parseModelConfig(await readOrFail(join(runDir, "config.json"), trainFirst));
+  const tokenizer = await readOrFail(join(runDir, "tokenizer.json"), trainFirst);
+  const checkpointPath = options.checkpoint ?? join(runDir, "best.safetensors");
+  await readOrFail(checkpointPath, trainFirst);
+  const { parameters, progress } = await readCheckpoint(checkpointPath, config);
+  if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
+
+  // The recipe's words may have changed since training; what was measured of older weights no longer holds.
+  const card = { ...recipe.config.card, quality: { "dev BLEU (int8, greedy)": Number(progress.bestScore.toFixed(2)) } };
+  const exported = { ...config, generation: recipe.config.generation, card };
+  const { file, errors } = quantizeModel(config, parameters);
+
+  const temporary = `${outDir}.part`;
+  await rm(temporary, { recursive: true, force: true });
+  try {
+    await mkdir(temporary, { recursive: true });
+    await writeFile(join(temporary, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
+    await writeFile(join(temporary, "tokenizer.json"), tokenizer);
+    await writeFile(join(temporary, "model.safetensors"), file);
+    const facts = { id, config: exported, parameters: parameters.length, bytes: file.length };
+    await writeFile(join(temporary, "card.md"), modelCard(facts));
+    await mkdir(dirname(outDir), { recursive: true });
+    await rm(outDir, { recursive: true, force: true });
+    await rename(temporary, outDir);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    throw new Error(`export: cannot write ${outDir}: ${(cause as Error).message}`, { cause });
+  }
+
+  const width = Math.max(...errors.map(({ name }) => name.length));
+  console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);
+  for (const { name, shape, relativeError, maxError } of errors) {
+    const size = `[${shape.join(", ")}]`.padEnd(12);
+    console.log(`${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`);
+  }
+  console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, dev BLEU ${progress.bestScore.toFixed(2)}; next: npm run eval -- ${id}`);
+  if (options.json) await writeJson(options.json, { id, bytes: file.length, parameters: parameters.length, progress, errors });
+}
+
+await new Command("export")
+  .argument("<recipe>", "which model to export, e.g. multi30k-en-de")
+  .option("--run <dir>", "run folder (default: runs/<recipe>)")
+  .option("--checkpoint <file>", "another checkpoint than the run's best.safetensors")
+  .option("--out <dir>", "where to write the model (default: models/<recipe>)")
+  .option("--json <file>", "write the figures as JSON, too")
+  .action((id: string, options: Options) => main(id, options).catch(fail))
+  .parseAsync();

@@ -1,0 +1,61 @@
+/**
+ * Float parameters → the bytes of `model.safetensors`: matrices int8 per output channel in the kernels' tile order,
+ * vectors f32. The arithmetic is `worker/model/format.ts`'s; here is only which tensor becomes what.
+ */
+import type { ModelConfig } from "../../worker/model/config.ts";
+import {
+  matrixTensors,
+  PACKING_VERSION,
+  quantizeMatrix,
+  type Tensor,
+  writeSafetensors,
+} from "../../worker/model/format.ts";
+import { parameterSlices } from "../training/parameters.ts";
+
+export interface TensorError {
+  name: string;
+  shape: number[];
+  /** ‖w − ŵ‖ / ‖w‖ over the tensor. */
+  relativeError: number;
+  /** The largest |w − ŵ|. */
+  maxError: number;
+}
+
+/**
+ * Quantizes and packs a network.
+ * @param parameters flat, as in `training/parameters.ts`
+ * @returns the file's bytes, and each matrix's rounding error
+ */
+export function quantizeModel(
+  config: ModelConfig,
+  parameters: Float32Array,
+): { file: Uint8Array<ArrayBuffer>; errors: TensorError[] } {
+  const tensors: Tensor[] = [];
+  const errors: TensorError[] = [];
+  for (const { name, shape, kind, offset, length } of parameterSlices(config)) {
+    const data = parameters.slice(offset, offset + length);
+    if (kind !== "matrix") {
+      tensors.push({ name, shape, data });
+      continue;
+    }
+    const [n, k] = shape as [number, number];
+    const matrix = quantizeMatrix(data, n, k);
+    tensors.push(...matrixTensors(name, matrix, n, k));
+    errors.push({ name, shape, ...roundingError(data, matrix.q, matrix.scale, k) });
+  }
+  const metadata = { format: "edge-slm", packing: String(PACKING_VERSION) };
+  return { file: writeSafetensors(tensors, metadata), errors };
+}
+
+function roundingError(w: Float32Array, q: Int8Array, scale: Float32Array, k: number) {
+  let squares = 0;
+  let errorSquares = 0;
+  let maxError = 0;
+  for (let i = 0; i < w.length; i++) {
+    const error = Math.abs(w[i]! - q[i]! * scale[Math.floor(i / k)]!);
+    squares += w[i]! ** 2;
+    errorSquares += error ** 2;
+    maxError = Math.max(maxError, error);
+  }
+  return { relativeError: squares === 0 ? 0 : Math.sqrt(errorSquares / squares), maxError };
+}

@@ -1,0 +1,37 @@
+/** Reads a run's `metrics.jsonl`: one JSON object a line, one line a training step. */
+import { readFile } from "node:fs/promises";
+
+/** What a report needs of a line; the trainer writes more. Losses are in nats per target token. */
+export interface MetricsRow {
+  step: number;
+  loss: number;
+  elapsed_s: number;
+  epoch?: number;
+  dev_loss?: number;
+  dev_bleu?: number;
+}
+
+/** @throws Error naming the line that is not JSON or lacks a number */
+export async function readMetrics(path: string): Promise<MetricsRow[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new Error(`readMetrics: cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+  return text.split("\n").flatMap((line, i) => {
+    if (line.trim() === "") return [];
+    let row: Partial<MetricsRow>;
+    try {
+      row = JSON.parse(line);
+    } catch (cause) {
+      throw new Error(`${path}, line ${i + 1}: expected JSON, got ${JSON.stringify(line.slice(0, 40))}`, { cause });
+    }
+    for (const key of ["step", "loss", "elapsed_s"] as const) {
+      if (typeof row?.[key] !== "number") {
+        throw new Error(`${path}, line ${i + 1}: expected a number as ${key}, got ${JSON.stringify(row?.[key])}`);
+      }
+    }
+    return [row as MetricsRow];
+  });
+}

@@ -1,0 +1,176 @@
+/**
+ * `npm start [-- --port N]`: builds the kernels, puts the shipped models into the local R2 bucket, starts the Worker in
+ * workerd (`wrangler dev`, offline, without an account), proves that it translates, and prints its address. Ctrl-C
+ * ends it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
+import { findModelFolder, listModelFolders, readModelFolder } from "./publish/model-folder.ts";
+import { publish } from "./publish/publish.ts";
+
+const HOST = "127.0.0.1";
+const START_TIMEOUT_MS = 60_000;
+/** Something to translate in the languages that a model may have as its source. */
+const SAMPLES: Record<string, string> = {
+  en: "A man is riding a bicycle on the street.",
+  de: "Ein Mann fährt auf der Straße Fahrrad.",
+  fr: "Un homme fait du vélo dans la rue.",
+};
+
+interface StartOptions {
+  port: number;
+  model?: string;
+  persistTo: string;
+}
+
+const options = new Command("start")
+  .description("Runs the Worker on this machine")
+  .option("--port <n>", "port to listen on", parsePort, 8787)
+  .option("--model <folder>", "serve this model instead of all of models/")
+  .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
+  .allowExcessArguments(false)
+  .parse()
+  .opts<StartOptions>();
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError("expected 1 to 65535");
+  return port;
+}
+
+async function start({ port, model, persistTo }: StartOptions): Promise<void> {
+  await checkPort(port);
+  const folders = model === undefined ? await listModelFolders() : [await findModelFolder(model)];
+  const models = [];
+  for (const folder of folders) models.push(await readModelFolder(folder));
+
+  console.log("Building the kernels …");
+  await runQuietly([fileURLToPath(new URL("build-kernels.ts", import.meta.url))]);
+
+  console.log("Filling the local bucket …");
+  const bucket = await openLocalBucket(persistTo);
+  try {
+    for (const folder of models) await publish(bucket, folder);
+  } finally {
+    await bucket.close();
+  }
+
+  console.log("Starting the Worker …");
+  const worker = startWorker(port, persistTo);
+  const address = `http://${HOST}:${port}`;
+  try {
+    if ((await Promise.race([waitUntilHealthy(address), worker.exited])) === "stopped") return;
+    const { id, config } = models[0]!.manifest;
+    const [source, target] = [config.source_languages[0]!, config.target_languages[0]!];
+    const request = { text: SAMPLES[source] ?? "Hello.", source, target };
+    const answer = await translate(address, request);
+    console.log(`
+The Worker listens on ${address} (Ctrl-C ends it). Its first answer, by ${id}:
+  ${request.text}
+  ${answer}
+
+Try it:
+  curl ${address}/v1/translate -H 'content-type: application/json' \\
+    -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'
+`);
+    await worker.exited;
+  } finally {
+    worker.stop();
+  }
+}
+
+/** @throws Error if the port cannot be listened on */
+function checkPort(port: number): Promise<void> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === "EADDRINUSE" ? "is in use" : error.code === "EACCES" ? "needs more rights" : error.message;
+      fail(new Error(`port ${port} ${why}; choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`));
+    });
+    server.listen(port, HOST, () => server.close(() => done()));
+  });
+}
+
+/** Runs a script; what it prints is shown only if it fails. */
+function runQuietly(args: string[]): Promise<void> {
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const output = collectOutput(child);
+    child.on("error", fail);
+    child.on("close", (code) => (code === 0 ? done() : fail(new Error(output().trim()))));
+  });
+}
+
+function collectOutput(child: ChildProcess): () => string {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  return () => output;
+}
+
+interface RunningWorker {
+  /** Resolves when Ctrl-C ended it; rejects when it ended by itself. */
+  exited: Promise<"stopped">;
+  stop: () => void;
+}
+
+function startWorker(port: number, persistTo: string): RunningWorker {
+  const args = ["dev", "--config", configPath, "--ip", HOST, "--port", String(port), "--persist-to", persistTo];
+  const quiet = ["--local", "--show-interactive-dev-session=false", "--log-level", "warn"];
+  const child = spawn(process.execPath, [wranglerPath(), ...args, ...quiet], {
+    env: { ...process.env, ...quietWrangler, CI: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    if (child.exitCode === null) child.kill("SIGINT");
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  for (const stream of [child.stdout, child.stderr]) stream.pipe(process.stderr);
+  const exited = new Promise<"stopped">((done, fail) => {
+    child.on("error", fail);
+    child.on("close", (code) => {
+      if (stopping) done("stopped");
+      else fail(new Error(`start: the Worker ended with code ${code}; what it printed is above`));
+    });
+  });
+  // It may end before anybody waits for it.
+  exited.catch(() => {});
+  return { exited, stop };
+}
+
+async function waitUntilHealthy(address: string): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadline) {
+    const response = await fetch(`${address}/health`).catch(() => undefined);
+    if (response?.ok) return;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`start: ${address}/health did not answer within ${START_TIMEOUT_MS / 1000} s`);
+}
+
+async function translate(address: string, request: object): Promise<string> {
+  const response = await fetch(`${address}/v1/translate`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
+  const body = (await response.json()) as { translations?: { text: string }[]; detail?: string };
+  if (!response.ok) throw new Error(`start: the first translation failed: ${body.detail ?? response.status}`);
+  return body.translations?.[0]?.text ?? "";
+}
+
+try {
+  await start(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,224 @@
+/** Every kernel of both builds against the naive loops, to the bit, over shapes with tails and extreme values. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { packMatrix, roundUp } from "../../worker/model/format.ts";
+import * as reference from "../reference.ts";
+import { activationCode, BUILDS, bits, Harness } from "./harness.ts";
+
+const RUNS = 600;
+
+/** Mostly ordinary numbers, now and then the ends of the range that a network could ever reach. */
+const real = fc.oneof(
+  { weight: 6, arbitrary: fc.float({ min: -8, max: 8, noNaN: true }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -0, 1e-40, -1e-30, 1e30, -1e30, 127, -127, 0.5, -0.5) },
+);
+const ordinary = fc.float({ min: -8, max: 8, noNaN: true });
+const reals = (length: number, element: fc.Arbitrary<number> = real) =>
+  fc.array(element, { minLength: length, maxLength: length }).map((x) => Float32Array.from(x));
+const row = (min: number, max: number, element?: fc.Arbitrary<number>) =>
+  fc.integer({ min, max }).chain((length) => reals(length, element));
+const int8 = fc.oneof(fc.integer({ min: -127, max: 127 }), fc.constantFrom(-127, 127));
+const int7 = fc.oneof(fc.integer({ min: 0, max: 127 }), fc.constantFrom(0, 127));
+
+/** One f32 scale and one i32 zero point a row. */
+function paramsOf(rows: readonly { scale: number; zeroPoint: number }[]): Int32Array {
+  return Int32Array.from(rows.flatMap(({ scale, zeroPoint }) => [bits(scale)[0]!, zeroPoint]));
+}
+
+describe.each(BUILDS)("%s build", (build) => {
+  const harness = new Harness(build);
+  const property = <T>(arbitrary: fc.Arbitrary<T>, check: (value: T) => void) =>
+    fc.assert(fc.property(arbitrary, check), { numRuns: RUNS });
+
+  it("f32_softmax", () => {
+    property(row(1, 70), (x) => {
+      const expected = reference.softmax(x);
+      const y = x.slice();
+      const sum = harness.run("f32_softmax", [y], (kernel, p) => kernel(y.length, p));
+      expect(bits(y)).toEqual(bits(expected.values));
+      expect(sum).toBe(expected.sum);
+    });
+  });
+
+  it("f32_log_sum_exp", () => {
+    property(row(1, 70), (x) => {
+      const result = new Float32Array(2);
+      harness.run("f32_log_sum_exp", [result, x.slice()], (kernel, r, p) => kernel(x.length, p, r));
+      expect(result[0]! + Math.log(result[1]!)).toBe(reference.logSumExp(x));
+    });
+  });
+
+  it("f32_top_k", () => {
+    const few = fc.constantFrom(-1, 0, 0.5, 2);
+    const input = fc
+      .oneof(row(1, 70), row(1, 70, few))
+      .chain((x) => fc.tuple(fc.constant(x), fc.integer({ min: 1, max: x.length })));
+    property(input, ([x, k]) => {
+      const expected = reference.topK(x, k);
+      const values = new Float32Array(k);
+      const indices = new Int32Array(k);
+      harness.run("f32_top_k", [values, indices, x.slice()], (kernel, v, i, p) => kernel(x.length, p, k, v, i));
+      expect([...indices]).toEqual(expected);
+      expect(values).toEqual(Float32Array.from(expected, (i) => x[i]!));
+    });
+  });
+
+  it("f32_layer_norm", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 5 }), fc.constantFrom(16, 32, 48, 128))
+      .chain(([m, k]) => fc.tuple(fc.constant(m), fc.constant(k), reals(m * k, ordinary), reals(k), reals(k)));
+    property(input, ([m, k, x, weight, bias]) => {
+      const y = new Float32Array(m * k);
+      harness.run("f32_layer_norm", [y, weight.slice(), bias.slice(), x.slice()], (kernel, py, pw, pb, px) =>
+        kernel(m, k, px, pw, pb, 1e-5, py),
+      );
+      for (let i = 0; i < m; i++) {
+        const expected = reference.layerNorm(x.subarray(i * k, (i + 1) * k), weight, bias, 1e-5);
+        expect(bits(y.subarray(i * k, (i + 1) * k))).toEqual(bits(expected));
+      }
+    });
+  });
+
+  it("f32_qd8_quantize", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 70 }))
+      .chain(([m, k]) => fc.tuple(fc.constant(m), fc.constant(k), fc.oneof(reals(m * k), reals(m * k, ordinary))));
+    property(input, ([m, k, x]) => {
+      const paddedK = roundUp(k, 4);
+      const q = new Uint8Array(m * paddedK);
+      const params = new Int32Array(m * 2);
+      harness.run("f32_qd8_quantize", [params, q, x.slice()], (kernel, pp, pq, px) => kernel(m, k, px, pq, pp));
+      const expected = Array.from({ length: m }, (_, i) => reference.quantize(x.subarray(i * k, (i + 1) * k)));
+      expect(params).toEqual(paramsOf(expected));
+      expected.forEach((row, i) => {
+        const padded = new Uint8Array(paddedK);
+        padded.set(row.q);
+        expect(q.subarray(i * paddedK, (i + 1) * paddedK)).toEqual(padded);
+      });
+    });
+  });
+
+  it("qc8w_f32_embedding", () => {
+    const input = fc.tuple(fc.integer({ min: 1, max: 40 }), fc.constantFrom(4, 12, 16, 32)).chain(([n, k]) =>
+      fc.record({
+        n: fc.constant(n),
+        k: fc.constant(k),
+        q: fc.array(int8, { minLength: n * k, maxLength: n * k }).map((q) => Int8Array.from(q)),
+        scale: reals(n),
+        token: fc.integer({ min: 0, max: n - 1 }),
+        position: reals(k),
+      }),
+    );
+    property(input, ({ n, k, q, scale, token, position }) => {
+      const y = new Float32Array(k);
+      harness.run(
+        "qc8w_f32_embedding",
+        [y, scale.slice(), position.slice(), packMatrix(q, n, k)],
+        (kernel, py, ps, pp, pw) => kernel(token, k, pw, ps, Math.sqrt(k), pp, py),
+      );
+      expect(bits(y)).toEqual(bits(reference.embed({ n, k, q, scale }, token, Math.sqrt(k), position)));
+    });
+  });
+
+  it("f32_attention", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(4, 8, 12, 16, 20, 32), fc.integer({ min: 1, max: 19 }))
+      .chain(([nHeads, dHead, t]) => {
+        const size = nHeads * dHead;
+        return fc.record({
+          nHeads: fc.constant(nHeads),
+          size: fc.constant(size),
+          query: reals(size, ordinary),
+          keys: fc.array(reals(size, ordinary), { minLength: t, maxLength: t }),
+          values: fc.array(reals(size), { minLength: t, maxLength: t }),
+          // Where in memory each position's row is: any order will do.
+          order: fc.shuffledSubarray([...Array(t).keys()], { minLength: t }),
+        });
+      });
+    property(input, ({ nHeads, size, query, keys, values, order }) => {
+      const t = keys.length;
+      const cache = new Float32Array(2 * size * t);
+      order.forEach((place, position) => {
+        cache.set(keys[position]!, 2 * size * place);
+        cache.set(values[position]!, 2 * size * place + size);
+      });
+      const out = new Float32Array(size);
+      const rows = new Int32Array(t);
+      const scores = new Float32Array(t);
+      harness.run("f32_attention", [out, scores, query.slice(), rows, cache], (kernel, po, ps, pq, pr, pc) => {
+        // The table holds addresses, known only now.
+        harness.writeInts(
+          pr,
+          order.map((place) => pc + 8 * size * place),
+        );
+        return kernel(nHeads, size / nHeads, pq, pr, t, 0, 4 * size, 1 / Math.sqrt(size / nHeads), ps, po);
+      });
+      expect(bits(out)).toEqual(bits(reference.attention(query, keys, values, nHeads)));
+    });
+  });
+
+  it("qd8_f32_qc8w_gemm", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 70 }))
+      .chain(([m, n, k]) =>
+        fc.record({
+          m: fc.constant(m),
+          n: fc.constant(n),
+          k: fc.constant(k),
+          rows: fc.array(
+            fc.record({
+              q: fc.array(int7, { minLength: k, maxLength: k }).map((q) => Uint8Array.from(q)),
+              scale: fc.float({ min: Math.fround(1e-4), max: 100, noNaN: true }),
+              zeroPoint: int7,
+            }),
+            { minLength: m, maxLength: m },
+          ),
+          q: fc.array(int8, { minLength: n * k, maxLength: n * k }).map((q) => Int8Array.from(q)),
+          scale: reals(n, fc.float({ min: Math.fround(1e-6), max: 1, noNaN: true })),
+          bias: fc.option(reals(n), { nil: undefined }),
+          activation: fc.constantFrom("none" as const, "relu" as const, "gelu" as const),
+          residual: fc.option(reals(m * roundUp(n, 16)), { nil: undefined }),
+          inPlace: fc.boolean(),
+        }),
+      );
+    property(input, ({ m, n, k, rows, q, scale, bias, activation, residual, inPlace }) => {
+      const paddedN = roundUp(n, 16);
+      const paddedK = roundUp(k, 4);
+      const a = new Uint8Array(m * paddedK);
+      rows.forEach((row, i) => {
+        a.set(row.q, i * paddedK);
+      });
+      const sum = new Int32Array(paddedN);
+      q.forEach((value, i) => {
+        sum[Math.floor(i / k)]! += value;
+      });
+      const padded = (x: Float32Array) => {
+        const y = new Float32Array(paddedN);
+        y.set(x);
+        return y;
+      };
+      const c = residual && inPlace ? residual.slice() : new Float32Array(m * paddedN);
+      const arrays = [
+        paramsOf(rows),
+        padded(scale),
+        sum,
+        padded(bias ?? new Float32Array(n)),
+        residual?.slice() ?? new Float32Array(0),
+        c,
+        packMatrix(q, n, k),
+        a,
+      ];
+      harness.run("qd8_f32_qc8w_gemm", arrays, (kernel, pp, ps, pi, pb, pr, pc, pw, pa) => {
+        const residualAddress = !residual ? 0 : inPlace ? pc : pr;
+        const biasAddress = bias ? pb : 0;
+        const code = activationCode(activation);
+        return kernel(m, paddedN, paddedK, pa, pp, pw, ps, pi, biasAddress, residualAddress, pc, 4 * paddedN, code);
+      });
+      rows.forEach((row, i) => {
+        const start = i * paddedN;
+        const expected = reference.product(row, { n, k, q, scale }, bias, activation, residual?.subarray(start));
+        expect(bits(c.subarray(start, start + n))).toEqual(bits(expected));
+      });
+    });
+  });
+});

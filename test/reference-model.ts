@@ -1,0 +1,108 @@
+/**
+ * The forward pass as naive loops over test/reference.ts: unpacked weights, no key/value cache, no batch. The logits of
+ * a target prefix are computed from scratch each time, which is what the engine's cached steps must reproduce exactly.
+ */
+import { headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
+import { readHeader, roundUp, unpackMatrix } from "../worker/model/format.ts";
+import { attention, embed, layerNorm, type Matrix, product, quantize } from "./reference.ts";
+
+type Rows = Float32Array[];
+
+export class ReferenceModel {
+  readonly config: ModelConfig;
+  readonly #matrices = new Map<string, Matrix>();
+  readonly #vectors = new Map<string, Float32Array>();
+
+  /** @param file the bytes of a model.safetensors */
+  constructor(config: ModelConfig, file: Uint8Array) {
+    this.config = config;
+    const header = readHeader(file);
+    const bytes = (name: string) => {
+      const { byteOffset, byteLength } = header.tensors.get(name)!;
+      const start = header.dataByteOffset + byteOffset;
+      return new Uint8Array(file.subarray(start, start + byteLength)).buffer;
+    };
+    for (const { name, shape, kind } of tensorSpecs(config)) {
+      const [n, k = 1] = shape;
+      if (kind !== "matrix") {
+        this.#vectors.set(name, new Float32Array(bytes(name)).subarray(0, n * k));
+        continue;
+      }
+      const packed = new Int8Array(bytes(name));
+      if (packed.length !== roundUp(n, 16) * roundUp(k, 4)) throw new Error(`${name}: wrong size`);
+      const scale = new Float32Array(bytes(`${name}_scale`));
+      this.#matrices.set(name, { n, k, q: unpackMatrix(packed, n, k), scale });
+    }
+  }
+
+  /** @param source tokens, end token included @returns the encoder's output, [T, d_model] */
+  encode(source: readonly number[]): Rows {
+    let x = source.map((token, t) => this.#embed(token, t));
+    for (let i = 0; i < this.config.n_enc_layers; i++) {
+      x = this.#selfAttention(`encoder.${i}`, x, false);
+      x = this.#feedForward(`encoder.${i}`, x);
+    }
+    return x.map((row) => this.#norm("encoder.norm", row));
+  }
+
+  /** @param target tokens, start token included @returns logits [T, vocab_size] after each of them */
+  decode(encoded: Rows, target: readonly number[]): Rows {
+    const { n_dec_layers, n_heads, d_model } = this.config;
+    let x = target.map((token, t) => this.#embed(token, t));
+    for (let i = 0; i < n_dec_layers; i++) {
+      const layer = `decoder.${i}`;
+      x = this.#selfAttention(layer, x, true);
+      const keyValues = encoded.map((row) => this.#linear(`${layer}.cross_kv`, row));
+      const keys = keyValues.map((row) => row.subarray(0, d_model));
+      const values = keyValues.map((row) => row.subarray(d_model));
+      x = x.map((row) => {
+        const query = this.#linear(`${layer}.cross_q`, this.#norm(`${layer}.cross_norm`, row));
+        return this.#linear(`${layer}.cross_out`, attention(query, keys, values, n_heads), "none", row);
+      });
+      x = this.#feedForward(layer, x);
+    }
+    const embedding = this.#matrices.get("embedding.weight")!;
+    return x.map((row) => product(quantize(this.#norm("decoder.norm", row)), embedding));
+  }
+
+  #embed(token: number, t: number): Float32Array {
+    const { d_model } = this.config;
+    const position = this.#vectors.get("positions.weight")!.subarray(t * d_model, (t + 1) * d_model);
+    return embed(this.#matrices.get("embedding.weight")!, token, Math.sqrt(d_model), position);
+  }
+
+  #norm(name: string, row: Float32Array): Float32Array {
+    const weight = this.#vectors.get(`${name}.weight`)!;
+    return layerNorm(row, weight, this.#vectors.get(`${name}.bias`)!, this.config.layer_norm_eps);
+  }
+
+  #linear(
+    name: string,
+    row: Float32Array,
+    activation: "none" | "relu" | "gelu" = "none",
+    residual?: Float32Array,
+  ): Float32Array {
+    const matrix = this.#matrices.get(`${name}.weight`)!;
+    return product(quantize(row), matrix, this.#vectors.get(`${name}.bias`)!, activation, residual);
+  }
+
+  #selfAttention(layer: string, x: Rows, causal: boolean): Rows {
+    const { d_model, n_heads } = this.config;
+    const qkv = x.map((row) => this.#linear(`${layer}.self_qkv`, this.#norm(`${layer}.self_norm`, row)));
+    const part = (i: number) => qkv.map((row) => row.subarray(i * d_model, (i + 1) * d_model));
+    const [queries, keys, values] = [part(0), part(1), part(2)];
+    if (queries[0]!.length !== n_heads * headSize(this.config)) throw new Error("heads do not fill d_model");
+    return x.map((row, t) => {
+      const end = causal ? t + 1 : x.length;
+      const attended = attention(queries[t]!, keys.slice(0, end), values.slice(0, end), n_heads);
+      return this.#linear(`${layer}.self_out`, attended, "none", row);
+    });
+  }
+
+  #feedForward(layer: string, x: Rows): Rows {
+    return x.map((row) => {
+      const inside = this.#linear(`${layer}.ffn_up`, this.#norm(`${layer}.ffn_norm`, row), this.config.activation);
+      return this.#linear(`${layer}.ffn_down`, inside, "none", row);
+    });
+  }
+}

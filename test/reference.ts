@@ -1,0 +1,164 @@
+/**
+ * The kernels as naive loops: one element at a time, row-major, no packing, no vectors. Float arithmetic is rounded to
+ * f32 after every operation (Math.fround), and sums follow the order that the kernels' comments state, so results must
+ * agree to the bit. Nothing here is fast or shared with the code under test.
+ */
+const f = Math.fround;
+
+/** Round half to even, as the hardware does. */
+export function nearest(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** e^x in f32: Cephes' expf, 0 below −87, e^88 above 88. */
+export function exp(x: number): number {
+  if (!(x >= -87)) return 0;
+  const clamped = Math.min(88, x);
+  const n = nearest(f(clamped * f(1.4426950408889634)));
+  let r = f(clamped - f(n * f(0.693359375)));
+  r = f(r - f(n * f(-2.1219444e-4)));
+  let y = f(1.98756915e-4);
+  for (const c of [1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]) {
+    y = f(f(y * r) + f(c));
+  }
+  y = f(f(f(y * f(r * r)) + r) + 1);
+  return f(y * 2 ** n);
+}
+
+/** (l0 + l2) + (l1 + l3) */
+function sumLanes(l: ArrayLike<number>): number {
+  return f(f(l[0]! + l[2]!) + f(l[1]! + l[3]!));
+}
+
+/** Sum in the order of the softmax kernel: lane i mod 4, then the lanes. */
+function sumByLane(x: ArrayLike<number>): number {
+  const lanes = [0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) lanes[i % 4] = f(lanes[i % 4]! + x[i]!);
+  return sumLanes(lanes);
+}
+
+/** Sum in the order of layer normalization: sixteen partial sums. */
+function sumBySixteen(x: ArrayLike<number>): number {
+  const s = new Array<number>(16).fill(0);
+  for (let i = 0; i < x.length; i++) s[i % 16] = f(s[i % 16]! + x[i]!);
+  return sumLanes([0, 1, 2, 3].map((l) => f(f(s[l]! + s[l + 4]!) + f(s[l + 8]! + s[l + 12]!))));
+}
+
+function maximum(x: Float32Array): number {
+  return x.reduce((most, v) => Math.max(most, v), -Infinity);
+}
+
+/** @returns e^(x − max) and their sum */
+export function softmax(x: Float32Array): { values: Float32Array; sum: number } {
+  const top = maximum(x);
+  const values = x.map((v) => exp(f(v - top)));
+  return { values, sum: sumByLane(values) };
+}
+
+/** log Σ e^x */
+export function logSumExp(x: Float32Array): number {
+  return maximum(x) + Math.log(softmax(x).sum);
+}
+
+/** Indices of the k largest, of equal ones the smaller index first. */
+export function topK(x: Float32Array, k: number): number[] {
+  return [...x.keys()].sort((a, b) => x[b]! - x[a]! || a - b).slice(0, k);
+}
+
+/** LN of one row. */
+export function layerNorm(x: Float32Array, weight: Float32Array, bias: Float32Array, epsilon: number): Float32Array {
+  const mean = f(sumBySixteen(x) / x.length);
+  const variance = f(sumBySixteen(x.map((v) => f(f(v - mean) * f(v - mean)))) / x.length);
+  const factor = f(1 / f(Math.sqrt(f(variance + f(epsilon)))));
+  return x.map((v, i) => f(f(f(f(v - mean) * factor) * weight[i]!) + bias[i]!));
+}
+
+export interface QuantizedRow {
+  q: Uint8Array;
+  scale: number;
+  zeroPoint: number;
+}
+
+/** Quantizes one row to 0…127. */
+export function quantize(x: Float32Array): QuantizedRow {
+  const low = x.reduce((least, v) => Math.min(least, v), 0);
+  const high = x.reduce((most, v) => Math.max(most, v), 0);
+  let scale = f(f(high - low) / 127);
+  let inverse = 0;
+  if (scale < f(1e-30)) scale = 1;
+  else inverse = f(1 / scale);
+  const zeroPoint = nearest(f(-low * inverse)) + 0;
+  const q = Uint8Array.from(x, (v) => Math.min(127, Math.max(0, nearest(f(v * inverse)) + zeroPoint)));
+  return { q, scale, zeroPoint };
+}
+
+export type Activation = "none" | "relu" | "gelu";
+
+export function activate(x: number, activation: Activation): number {
+  if (activation === "relu") return Math.max(x, 0);
+  if (activation === "none") return x;
+  const slope = f(f(-1.5957691216057308) + f(f(-0.07135481627260025) * f(x * x)));
+  return f(x / f(1 + exp(f(x * slope))));
+}
+
+export interface Matrix {
+  n: number;
+  k: number;
+  /** [n, k] row-major */
+  q: Int8Array;
+  /** [n] */
+  scale: Float32Array;
+}
+
+/** activation(row · matrixᵀ + bias) + residual for one quantized row. */
+export function product(
+  { q: a, scale, zeroPoint }: QuantizedRow,
+  matrix: Matrix,
+  bias?: Float32Array,
+  activation: Activation = "none",
+  residual?: Float32Array,
+): Float32Array {
+  return Float32Array.from({ length: matrix.n }, (_, n) => {
+    let sum = 0;
+    for (let k = 0; k < matrix.k; k++) sum += (a[k]! - zeroPoint) * matrix.q[n * matrix.k + k]!;
+    let c = f(f(sum) * f(scale * matrix.scale[n]!));
+    if (bias) c = f(c + bias[n]!);
+    c = activate(c, activation);
+    return residual ? f(c + residual[n]!) : c;
+  });
+}
+
+/** Attention of one query row to T keys and values, each [n_heads · d_head]. */
+export function attention(
+  query: Float32Array,
+  keys: readonly Float32Array[],
+  values: readonly Float32Array[],
+  nHeads: number,
+): Float32Array {
+  const dHead = query.length / nHeads;
+  const out = new Float32Array(query.length);
+  const factor = f(1 / Math.sqrt(dHead));
+  for (let start = 0; start < query.length; start += dHead) {
+    const q = query.subarray(start, start + dHead);
+    const scores = Float32Array.from(keys, (key) => f(sumByLane(q.map((v, i) => f(v * key[start + i]!))) * factor));
+    const weights = softmax(scores);
+    const inverse = f(1 / weights.sum);
+    for (let i = start; i < start + dHead; i++) {
+      let sum = 0;
+      values.forEach((value, t) => {
+        sum = f(sum + f(weights.values[t]! * value[i]!));
+      });
+      out[i] = f(sum * inverse);
+    }
+  }
+  return out;
+}
+
+/** embedding[token] · factor + position */
+export function embed(embedding: Matrix, token: number, factor: number, position: Float32Array): Float32Array {
+  const scale = f(embedding.scale[token]! * f(factor));
+  return position.map((p, i) => f(f(embedding.q[token * embedding.k + i]! * scale) + p));
+}

@@ -1,0 +1,73 @@
+/**
+ * The Hono app: gives each request its scope, wires middleware and routes, renders every error as problem+json.
+ */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { cors } from "hono/cors";
+import { type Env, readSettings } from "./env.ts";
+import { Problem, rejectInvalid, renderProblem, toProblem } from "./errors.ts";
+import { kernelModules } from "./kernels.ts";
+import { addLimits } from "./middleware/limits.ts";
+import { addHealth } from "./routes/health.ts";
+import { addModels } from "./routes/models.ts";
+import { addTranslate } from "./routes/translate.ts";
+import { ModelStore, type RequestScope } from "./store.ts";
+
+interface AppEnv {
+  Bindings: Env;
+  Variables: { store: ModelStore; scope: RequestScope };
+}
+
+export type App = OpenAPIHono<AppEnv>;
+
+/** @param store the models of the isolate; tests bring their own */
+export function createApp(store = new ModelStore()): App {
+  const app: App = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid });
+  app.onError((error, c) => {
+    // Nobody reads it; 499 is what nginx logs for a client that left.
+    if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
+    return renderProblem(toProblem(error), c);
+  });
+  app.notFound((c) => {
+    throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
+  });
+  // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
+  app.use(cors());
+  app.use(async (c, next) => {
+    const settings = readSettings(c.env);
+    c.set("store", store);
+    c.set("scope", {
+      bucket: c.env.MODELS,
+      kernels: kernelModules[settings.kernelBuild],
+      settings,
+      waitUntil: (work) => c.executionCtx.waitUntil(work),
+    });
+    await next();
+  });
+  addLimits(app);
+  addHealth(app);
+  addModels(app);
+  addTranslate(app);
+  refuseOtherMethods(app);
+  return app;
+}
+
+function routesOf(app: App): string[] {
+  const routes = app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`);
+  return [...new Set(routes)];
+}
+
+/** A known path with another method is 405, not 404. */
+function refuseOtherMethods(app: App): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { method, path } of app.routes) {
+    if (method !== "ALL") methods.set(path, (methods.get(path) ?? new Set()).add(method));
+  }
+  for (const [path, allowed] of methods) {
+    const allow = [...allowed].join(", ");
+    app.all(path, (c) => {
+      throw new Problem("method_not_allowed", `${path}: expected ${allow}, got ${c.req.method}`, {
+        headers: { allow },
+      });
+    });
+  }
+}

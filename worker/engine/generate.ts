@@ -1,0 +1,135 @@
+/**
+ * From source tokens to target tokens: greedy and beam search over a batch of sentences.
+ *
+ * The rows of a decoder step are the live hypotheses of all sentences in work. A sentence that is finished leaves, and
+ * the next one of the batch takes its rows, so memory is bounded by MAX_ROWS and not by the batch. Between steps the
+ * event loop gets its turn every few milliseconds; several calls on one Transformer may run side by side.
+ */
+import { BeamSearch, type Hypothesis } from "./beam.ts";
+import type { Source, Transformer } from "./transformer.ts";
+
+export type { Hypothesis };
+
+/** Rows of a decoder step, at most (one sentence may exceed it). More would not make a product faster. */
+const MAX_ROWS = 32;
+const MAX_BEAM_SIZE = 32;
+/**
+ * Multiply-adds between two turns of the event loop: about 2 ms. Work is counted, not time, because the clock of a
+ * deployed Worker stands still while it computes.
+ */
+const MACS_PER_TURN = 40e6;
+
+export interface GenerateOptions {
+  /** Default: the model's. 1 is greedy search. */
+  beamSize?: number;
+  /** Target tokens at most, the end token counted. Default: from the source's length, as the model says. */
+  maxTokens?: number;
+  /** Exponent of the length in score = log_prob / length^length_penalty. Default: the model's. */
+  lengthPenalty?: number;
+  /** Aborting it ends the computation at the next step; the promise rejects with its reason. */
+  signal?: AbortSignal;
+  /** Greedy only: called after each token of each sentence, the end token left out. */
+  onToken?: (sentence: number, tokenId: number) => void;
+}
+
+interface Sentence {
+  index: number;
+  source: Source;
+  search: BeamSearch;
+}
+
+/**
+ * @param sources token ids without the end token
+ * @returns for each source its hypotheses, best first: finished ones before those cut at maxTokens
+ * @throws RangeError if a source is too long or an option is out of range; the signal's reason if aborted
+ */
+export async function generate(
+  model: Transformer,
+  sources: readonly (readonly number[])[],
+  options: GenerateOptions = {},
+): Promise<Hypothesis[][]> {
+  const { config } = model;
+  const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
+  const { maxTokens, signal, onToken } = options;
+  checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
+  const k = BeamSearch.candidates(beamSize, config.vocab_size);
+  const results: Hypothesis[][] = new Array(sources.length);
+  const cache = model.createCache();
+  let active: Sentence[] = [];
+  let next = 0;
+  let macs = 0;
+  const takeTurns = async (done: number) => {
+    signal?.throwIfAborted();
+    macs += done;
+    if (macs < MACS_PER_TURN) return;
+    macs = 0;
+    await eventLoopTurn();
+    signal?.throwIfAborted();
+  };
+  try {
+    while (active.length > 0 || next < sources.length) {
+      while (next < sources.length && (active.length === 0 || (active.length + 1) * beamSize <= MAX_ROWS)) {
+        const tokens = sources[next]!;
+        await takeTurns((tokens.length + 1) * model.encoderMacs);
+        const source = model.encode([...tokens, config.eos_token_id]);
+        const { max_length_ratio, max_length_bias } = config.generation;
+        const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
+        const search = new BeamSearch({
+          beamSize,
+          lengthPenalty,
+          maxTokens: Math.min(limit, config.max_seq_len),
+          bosTokenId: config.bos_token_id,
+          eosTokenId: config.eos_token_id,
+        });
+        active.push({ index: next++, source, search });
+      }
+      const rows = active.flatMap(({ source, search }) => search.live.map(({ prefix }) => ({ source, prefix })));
+      await takeTurns(rows.length * model.decoderMacs);
+      const candidates = model.step(rows, cache, k);
+      let offset = 0;
+      for (const { index, search } of active) {
+        const count = search.live.length;
+        const best = candidates.tokens[offset]!;
+        search.advance(candidates.tokens, candidates.logProbs, k, offset);
+        offset += count * k;
+        if (best !== config.eos_token_id) onToken?.(index, best);
+      }
+      active = active.filter((sentence) => {
+        const { index, source, search } = sentence;
+        if (!search.done) return true;
+        results[index] = search.hypotheses();
+        model.releaseSource(source);
+        return false;
+      });
+    }
+  } finally {
+    for (const { source } of active) model.releaseSource(source);
+    cache.release();
+  }
+  return results;
+}
+
+function checkOptions({ beamSize = 1, maxTokens = 1, lengthPenalty = 1, onToken }: GenerateOptions): void {
+  if (!Number.isInteger(beamSize) || beamSize < 1 || beamSize > MAX_BEAM_SIZE) {
+    throw new RangeError(`generate: expected beamSize in 1…${MAX_BEAM_SIZE}, got ${beamSize}`);
+  }
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+    throw new RangeError(`generate: expected maxTokens of at least 1, got ${maxTokens}`);
+  }
+  if (!(lengthPenalty >= 0 && lengthPenalty < Infinity)) {
+    throw new RangeError(`generate: expected lengthPenalty of at least 0, got ${lengthPenalty}`);
+  }
+  if (onToken && beamSize > 1) {
+    throw new RangeError(
+      `generate: onToken needs beamSize 1, got ${beamSize}; a beam knows its tokens at the end only`,
+    );
+  }
+}
+
+/** Lets other requests of the isolate run. A timer is the fallback, which Node rounds up to a millisecond. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}

@@ -1,0 +1,274 @@
+/**
+ * The kernels and the memory they work in: one WebAssembly.Memory per model, weights first, working buffers after.
+ * The only file that touches wasm memory; everything else passes addresses (byte offsets) around without looking
+ * behind them. Dropping the Runtime frees the memory with it.
+ *
+ * Matrices are row-major [rows, channels]. Kernels are specified in kernels/, file by file; these wrappers only fix
+ * their argument order, cut long calls into short ones, and keep views fresh after the memory has grown.
+ */
+import { roundUp } from "../model/format.ts";
+import { Allocator } from "./allocator.ts";
+
+const WASM_PAGE_BYTES = 65536;
+/** A Cloudflare isolate has 128 MB in all. A model that needs more than this could not be served. */
+const MAX_MEMORY_BYTES = 112 * 1024 * 1024;
+/** Address 0 means "none" to the kernels, so nothing lives there. */
+const WEIGHTS_ADDRESS = 64;
+/**
+ * Multiply-adds of one kernel call, at most. A fresh isolate runs code of the baseline compiler, which it leaves only
+ * between two calls; short calls let it leave early.
+ */
+const MAX_MACS_PER_CALL = 1 << 20;
+/** Largest k of top-k: two hypotheses more than the widest useful beam. */
+const MAX_TOP_K = 256;
+
+/** Byte offset into the memory. */
+export type Address = number;
+
+/** A quantized matrix [n, k] with the bias of its layer. n and k are the padded sizes. */
+export interface Linear {
+  n: number;
+  k: number;
+  /** [n/16, k/4, 16, 4] int8 */
+  weight: Address;
+  /** [n] f32 */
+  scale: Address;
+  /** [n] i32 */
+  sum: Address;
+  /** [n] f32, or 0 for none */
+  bias: Address;
+}
+
+/** Weight and bias of a layer normalization, [d_model] f32 each. */
+export interface Norm {
+  weight: Address;
+  bias: Address;
+}
+
+export const ACTIVATIONS = { none: 0, relu: 1, gelu: 2 } as const;
+export type Activation = keyof typeof ACTIVATIONS;
+
+/** kernels/index.ts as seen from outside. */
+interface Kernels {
+  f32_attention(
+    n_heads: number,
+    d_head: number,
+    q: Address,
+    rows: Address,
+    t: number,
+    key_offset: number,
+    value_offset: number,
+    factor: number,
+    scores: Address,
+    out: Address,
+  ): void;
+  f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
+  f32_log_sum_exp(n: number, x: Address, result: Address): void;
+  f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
+  f32_softmax(n: number, x: Address): number;
+  f32_top_k(n: number, x: Address, k: number, values: Address, indices: Address): void;
+  qc8w_f32_embedding(
+    token: number,
+    k: number,
+    w: Address,
+    scale: Address,
+    factor: number,
+    position: Address,
+    y: Address,
+  ): void;
+  qd8_f32_qc8w_gemm(
+    m: number,
+    n: number,
+    k: number,
+    a: Address,
+    params: Address,
+    w: Address,
+    scale: Address,
+    sum: Address,
+    bias: Address,
+    residual: Address,
+    c: Address,
+    c_stride: number,
+    activation: number,
+  ): void;
+}
+
+export class Runtime {
+  /** Where the weights start. */
+  readonly weights: Address = WEIGHTS_ADDRESS;
+  readonly #memory: WebAssembly.Memory;
+  readonly #kernels: Kernels;
+  readonly #allocator: Allocator;
+  /** [2] f32 log-sum-exp, then [MAX_TOP_K] f32 values, then [MAX_TOP_K] i32 indices */
+  readonly #result: Address;
+  #bytes: Uint8Array;
+  #floats: Float32Array;
+  #ints: Int32Array;
+
+  /**
+   * @param module build/kernels/relaxed.wasm or build/kernels/simd.wasm
+   * @param weightBytes room for the weights
+   */
+  constructor(module: WebAssembly.Module, weightBytes: number) {
+    const start = roundUp(WEIGHTS_ADDRESS + weightBytes, 64);
+    this.#memory = new WebAssembly.Memory({ initial: Math.ceil((start + 8192) / WASM_PAGE_BYTES) });
+    this.#kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Kernels;
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#floats = new Float32Array(this.#memory.buffer);
+    this.#ints = new Int32Array(this.#memory.buffer);
+    this.#allocator = new Allocator(start);
+    this.#allocator.extend(this.memoryBytes);
+    this.#result = this.allocate(8 + 8 * MAX_TOP_K);
+  }
+
+  /** Bytes of the whole memory. It grows and never shrinks. */
+  get memoryBytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /** Bytes of working buffers in use. */
+  get allocatedBytes(): number {
+    return this.#allocator.takenBytes;
+  }
+
+  /**
+   * A working buffer, 64-byte aligned, contents undefined. Views handed out before may be dead afterwards.
+   * @throws RangeError if the memory would pass its limit
+   */
+  allocate(bytes: number): Address {
+    const address = this.#allocator.allocate(bytes);
+    if (address !== undefined) return address;
+    const needed = this.#allocator.endToFit(bytes);
+    if (needed > MAX_MEMORY_BYTES) {
+      throw new RangeError(
+        `Runtime: the request needs ${needed} bytes of wasm memory, the limit is ${MAX_MEMORY_BYTES}; send less text at once`,
+      );
+    }
+    this.#memory.grow(Math.ceil((needed - this.memoryBytes) / WASM_PAGE_BYTES));
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#floats = new Float32Array(this.#memory.buffer);
+    this.#ints = new Int32Array(this.#memory.buffer);
+    this.#allocator.extend(this.memoryBytes);
+    return this.allocate(bytes);
+  }
+
+  free(address: Address): void {
+    this.#allocator.free(address);
+  }
+
+  writeBytes(address: Address, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, address);
+  }
+
+  writeInt(address: Address, value: number): void {
+    this.#ints[address >> 2] = value;
+  }
+
+  copy(from: Address, to: Address, bytes: number): void {
+    this.#bytes.copyWithin(to, from, from + bytes);
+  }
+
+  /** A copy of `length` floats. */
+  readFloats(address: Address, length: number): Float32Array {
+    return this.#floats.slice(address >> 2, (address >> 2) + length);
+  }
+
+  /** x = embedding[token] · factor + position; x and position are one row of [k] f32. */
+  embed(embedding: Linear, token: number, factor: number, position: Address, x: Address): void {
+    const { k, weight, scale } = embedding;
+    this.#kernels.qc8w_f32_embedding(token, k, weight, scale, factor, position, x);
+  }
+
+  /** y = LN(x), both [m, k] f32, k a multiple of 16. */
+  layerNorm(norm: Norm, m: number, k: number, epsilon: number, x: Address, y: Address): void {
+    this.#kernels.f32_layer_norm(m, k, x, norm.weight, norm.bias, epsilon, y);
+  }
+
+  /** x [m, k] f32 → q [m, k] u8 of 7 bits and params [m] (f32 scale, i32 zero_point). */
+  quantize(m: number, k: number, x: Address, q: Address, params: Address): void {
+    this.#kernels.f32_qd8_quantize(m, k, x, q, params);
+  }
+
+  /**
+   * c = activation(a · weightᵀ + bias) + residual.
+   * @param q quantized a, [m, k] u8, with params [m]
+   * @param c [m, n] f32, rows cStride bytes apart
+   * @param residual as c, or 0 for none; may be c
+   */
+  product(
+    linear: Linear,
+    m: number,
+    q: Address,
+    params: Address,
+    c: Address,
+    cStride: number = linear.n * 4,
+    activation: Activation = "none",
+    residual: Address = 0,
+  ): void {
+    const { n, k, weight, scale, sum, bias } = linear;
+    const step = Math.max(16, Math.floor(MAX_MACS_PER_CALL / (m * k * 16)) * 16);
+    for (let i = 0; i < n; i += step) {
+      this.#kernels.qd8_f32_qc8w_gemm(
+        m,
+        Math.min(step, n - i),
+        k,
+        q,
+        params,
+        weight + i * k,
+        scale + i * 4,
+        sum + i * 4,
+        bias && bias + i * 4,
+        residual && residual + i * 4,
+        c + i * 4,
+        cStride,
+        ACTIVATIONS[activation],
+      );
+    }
+  }
+
+  /**
+   * One query row against t cache rows, all heads: out = softmax(q · keyᵀ / sqrt(dHead)) · value.
+   * @param rows [t] i32, addresses of the cache rows
+   * @param keyOffset bytes from a cache row to its key [nHeads · dHead] f32; valueOffset alike
+   * @param scores [t] f32, overwritten
+   */
+  attention(
+    nHeads: number,
+    dHead: number,
+    q: Address,
+    rows: Address,
+    t: number,
+    keyOffset: number,
+    valueOffset: number,
+    scores: Address,
+    out: Address,
+  ): void {
+    const factor = 1 / Math.sqrt(dHead);
+    this.#kernels.f32_attention(nHeads, dHead, q, rows, t, keyOffset, valueOffset, factor, scores, out);
+  }
+
+  /** log Σ e^x over [n] f32. */
+  logSumExp(n: number, x: Address): number {
+    this.#kernels.f32_log_sum_exp(n, x, this.#result);
+    const result = this.#result >> 2;
+    return this.#floats[result]! + Math.log(this.#floats[result + 1]!);
+  }
+
+  /**
+   * The k largest of x [n] f32, largest first, of equal ones the smaller index first.
+   * @param k at most n
+   * @param values receives them from `offset` on
+   * @param indices receives their places from `offset` on
+   */
+  topK(n: number, x: Address, k: number, values: Float64Array, indices: Int32Array, offset: number): void {
+    if (k < 1 || k > n || k > MAX_TOP_K) {
+      throw new RangeError(`Runtime.topK: expected k in 1…${Math.min(n, MAX_TOP_K)}, got ${k}`);
+    }
+    const address = this.#result + 8;
+    this.#kernels.f32_top_k(n, x, k, address, address + 4 * MAX_TOP_K);
+    for (let i = 0; i < k; i++) {
+      values[offset + i] = this.#floats[(address >> 2) + i]!;
+      indices[offset + i] = this.#ints[(address >> 2) + MAX_TOP_K + i]!;
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * From R2 to a model that can run: reads the manifests, streams a version's files, checks every byte's sha256 on the
+ * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
+ * Keeps nothing: store.ts decides what is loaded and for how long.
+ */
+import { loadTransformer } from "./engine/load.ts";
+import type { Transformer } from "./engine/transformer.ts";
+import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
+import { Tokenizer } from "./model/tokenizer.ts";
+import { scriptTest } from "./text/clean.ts";
+
+/** A model in wasm memory, with what is needed to use it. */
+export interface LoadedModel {
+  manifest: Manifest;
+  tokenizer: Tokenizer;
+  transformer: Transformer;
+  /** Whether a text's letters are mostly of the scripts that the model reads. */
+  readsScript: (text: string) => boolean;
+}
+
+/** What R2 holds under `models/`: id → its manifest, or why it has none. */
+export type Catalog = Map<string, Manifest | Error>;
+
+/** Reads all manifests. One that is broken is an Error in its place, so that it spoils no other model. */
+export async function readCatalog(bucket: R2Bucket): Promise<Catalog> {
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await bucket.list({ prefix: MODEL_PREFIX, delimiter: "/", cursor });
+    ids.push(...page.delimitedPrefixes.map((prefix) => prefix.slice(MODEL_PREFIX.length, -1)));
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+  const entries = await Promise.all(ids.map(async (id) => [id, await readManifest(bucket, id)] as const));
+  return new Map(entries.flatMap(([id, manifest]) => (manifest === undefined ? [] : [[id, manifest] as const])));
+}
+
+async function readManifest(bucket: R2Bucket, id: string): Promise<Manifest | Error | undefined> {
+  const key = manifestKey(id);
+  try {
+    const object = await bucket.get(key);
+    // No manifest yet: an upload is under way.
+    if (object === null) return undefined;
+    const manifest = parseManifest(key, await object.text());
+    if (manifest.id !== id) throw new Error(`${key}: expected the manifest of ${id}, got that of ${manifest.id}`);
+    return manifest;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(`${key}: ${error}`);
+  }
+}
+
+/**
+ * Loads the version that a manifest names.
+ * @throws Error naming the file, if one is missing, has another sha256 than the manifest says, or does not fit the
+ * configuration
+ */
+export async function loadModel(
+  bucket: R2Bucket,
+  manifest: Manifest,
+  kernels: WebAssembly.Module,
+): Promise<LoadedModel> {
+  const { config, files } = manifest;
+  const [tokenizer, transformer] = await Promise.all([
+    readTokenizer(bucket, files["tokenizer.json"]),
+    readTransformer(bucket, manifest, kernels),
+  ]);
+  return { manifest, tokenizer, transformer, readsScript: scriptTest(config.source_scripts) };
+}
+
+async function readTokenizer(bucket: R2Bucket, file: ManifestFile): Promise<Tokenizer> {
+  const stream = verify(await openFile(bucket, file), file);
+  return Tokenizer.fromJson(await new Response(stream).text());
+}
+
+async function readTransformer(
+  bucket: R2Bucket,
+  manifest: Manifest,
+  kernels: WebAssembly.Module,
+): Promise<Transformer> {
+  const file = manifest.files["model.safetensors"];
+  let verified = false;
+  const stream = verify(await openFile(bucket, file), file, () => {
+    verified = true;
+  });
+  const transformer = await loadTransformer(manifest.config, stream, kernels);
+  if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
+  return transformer;
+}
+
+async function openFile(bucket: R2Bucket, file: ManifestFile): Promise<ReadableStream<Uint8Array>> {
+  const object = await bucket.get(file.key);
+  if (object === null) throw new Error(`${file.key}: missing in R2; upload the model again`);
+  return object.body;
+}
+
+/**
+ * Passes a file's bytes through and hashes them; the stream fails at its end if they are not those of the manifest.
+ * Pulled by its consumer and waiting for the hash, so at most one chunk is in flight.
+ */
+export function verify(
+  body: ReadableStream<Uint8Array>,
+  file: ManifestFile,
+  onVerified: () => void = () => {},
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  const digestStream = new crypto.DigestStream("SHA-256");
+  const hasher = digestStream.getWriter();
+  // A failed read aborts the hash, whose promise nobody waits for then.
+  digestStream.digest.catch(() => {});
+  let bytes = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (!done) {
+          bytes += value.byteLength;
+          await hasher.write(value);
+          controller.enqueue(value);
+          return;
+        }
+        await hasher.close();
+        const sha256 = new Uint8Array(await digestStream.digest).toHex();
+        if (bytes !== file.bytes || sha256 !== file.sha256) {
+          throw new Error(
+            `${file.key}: expected ${file.bytes} bytes with sha256 ${file.sha256}, got ${bytes} with ${sha256}; ` +
+              "upload the model again",
+          );
+        }
+        onVerified();
+        controller.close();
+      },
+      async cancel(reason) {
+        await Promise.allSettled([reader.cancel(reason), hasher.abort(reason)]);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

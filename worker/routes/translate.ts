@@ -1,0 +1,195 @@
+/**
+ * `POST /v1/translate`: JSON in, JSON or server-sent events out.
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { App } from "../app.ts";
+import type { Settings } from "../env.ts";
+import { modelUnavailable, Problem, problemResponse } from "../errors.ts";
+import { sendEvents } from "../events.ts";
+import type { Manifest } from "../model/manifest.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import type { ModelStore, RequestScope } from "../store.ts";
+import {
+  planTranslation,
+  type TranslateOptions,
+  type Translation,
+  translate,
+  translateStreaming,
+} from "../translate.ts";
+
+const requestSchema = z
+  .strictObject({
+    text: z
+      .union([z.string(), z.array(z.string()).min(1)], { error: "expected a string or a list of strings" })
+      .openapi({
+        description: "Text of any length up to the limit, or several; sentences, white space and line breaks are kept.",
+        example: "A man is riding a bicycle.",
+      }),
+    source: z.string().min(2).max(35).openapi({ description: "Language of the text, BCP 47", example: "en" }),
+    target: z.string().min(2).max(35).openapi({ description: "Language to translate into, BCP 47", example: "de" }),
+    model: z
+      .string()
+      .optional()
+      .openapi({ description: "A model's id; without it the first that knows the languages" }),
+    beam_size: z.int().min(1).max(8).optional().openapi({ description: "1 is greedy; more is better and slower" }),
+    max_tokens: z.int().min(1).max(4096).optional().openapi({ description: "Most tokens of one translated sentence" }),
+    stream: z.boolean().default(false).openapi({ description: "Answer with server-sent events" }),
+  })
+  .openapi("TranslateRequest");
+
+type TranslateRequest = z.infer<typeof requestSchema>;
+
+const translationSchema = z.object({
+  text: z.string(),
+  score: z.number().nullable().openapi({
+    description: "Mean log-probability of the translation's tokens, 0 at best; null if there was nothing to translate",
+  }),
+  source_tokens: z.int(),
+  target_tokens: z.int().openapi({ description: "With the end tokens of the sentences" }),
+  segments: z.int().openapi({ description: "Sentences, or parts of long ones, that went through the model" }),
+  truncated: z.boolean().openapi({ description: "Whether a sentence reached the limit of tokens before its end" }),
+}) satisfies z.ZodType<Translation>;
+
+const responseSchema = z
+  .object({
+    model: z.object({ id: z.string(), version: z.string() }),
+    source: z.string(),
+    target: z.string(),
+    translations: z.array(translationSchema).openapi({ description: "One for each text, in order" }),
+    timing: z
+      .object({ load_ms: z.number(), tokenize_ms: z.number(), generate_ms: z.number() })
+      .openapi({ description: "Wall time; load_ms is near 0 when the model was in memory. Resolution about 1 ms" }),
+  })
+  .openapi("TranslateResponse");
+
+type TranslateResponse = z.infer<typeof responseSchema>;
+
+export const translateRoute = createRoute({
+  method: "post",
+  path: "/v1/translate",
+  summary: "Translate text",
+  request: { body: { required: true, content: { "application/json": { schema: requestSchema } } } },
+  responses: {
+    200: {
+      description:
+        "The translations. With `stream: true`, events: `delta` {index, text} to append to a translation, at the end " +
+        "`result` (this object) or `error` (a problem)",
+      content: {
+        "application/json": { schema: responseSchema },
+        "text/event-stream": { schema: z.string() },
+      },
+    },
+    400: problemResponse("The request is malformed"),
+    404: problemResponse("There is no such model"),
+    413: problemResponse("The text is too long"),
+    415: problemResponse("The body is not JSON"),
+    422: problemResponse("No model knows this pair of languages, or the text is in another alphabet"),
+    503: problemResponse("The model cannot be loaded; retry later"),
+  },
+});
+
+export function addTranslate(app: App): void {
+  app.openapi(translateRoute, async (c) => {
+    const request = c.req.valid("json");
+    const texts = typeof request.text === "string" ? [request.text] : request.text;
+    const { scope, store } = c.var;
+    checkLength(texts, scope.settings);
+    const watch = new Stopwatch();
+    const manifest = await chooseModel(store, scope, request);
+    const lease = await store.acquire(scope, manifest);
+    const body = (translations: Translation[]): TranslateResponse => ({
+      model: { id: lease.model.manifest.id, version: lease.model.manifest.version },
+      source: request.source,
+      target: request.target,
+      translations,
+      timing: watch.laps,
+    });
+    let streaming = false;
+    try {
+      watch.lap("load_ms");
+      const plan = planTranslation(texts, request.source, lease.model);
+      await watch.turn("tokenize_ms");
+      const options: TranslateOptions = {
+        beamSize: request.beam_size ?? manifest.config.generation.beam_size,
+        ...(request.max_tokens === undefined ? {} : { maxTokens: request.max_tokens }),
+        signal: c.req.raw.signal,
+      };
+      if (request.stream) {
+        streaming = true;
+        return sendEvents(c, options.signal, async (send, signal) => {
+          try {
+            const onDelta = async (index: number, text: string) => {
+              if (text !== "") await send("delta", { index, text });
+            };
+            const translations = await translateStreaming(plan, lease.model, { ...options, signal }, onDelta);
+            await watch.turn("generate_ms");
+            await send("result", body(translations));
+          } finally {
+            lease.release();
+          }
+        });
+      }
+      const translations = await translate(plan, lease.model, options);
+      await watch.turn("generate_ms");
+      return c.json(body(translations), 200);
+    } finally {
+      if (!streaming) lease.release();
+    }
+  });
+}
+
+/** @throws Problem too_long */
+function checkLength(texts: string[], { maxTexts, maxCharacters }: Settings): void {
+  const extensions = { max_texts: maxTexts, max_characters: maxCharacters };
+  if (texts.length > maxTexts) {
+    throw new Problem(
+      "too_long",
+      `text: expected at most ${maxTexts} texts, got ${texts.length}; send several requests`,
+      {
+        extensions,
+      },
+    );
+  }
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  if (characters > maxCharacters) {
+    throw new Problem(
+      "too_long",
+      `text: expected at most ${maxCharacters} characters in all, got ${characters}; send several requests`,
+      { extensions },
+    );
+  }
+}
+
+/** @throws Problem unknown_model, unsupported_language, or model_unavailable if R2 holds none */
+async function chooseModel(
+  store: ModelStore,
+  scope: RequestScope,
+  { model, source, target }: TranslateRequest,
+): Promise<Manifest> {
+  const candidates = model === undefined ? await store.list(scope) : [await store.find(scope, model)];
+  if (candidates.length === 0) throw modelUnavailable("R2 holds no model; run npm run upload");
+  const chosen = candidates.find(
+    ({ config }) => knows(config.source_languages, source) && knows(config.target_languages, target),
+  );
+  if (chosen) return chosen;
+  const pairs = candidates.map(
+    ({ config }) => `${config.source_languages.join("|")} → ${config.target_languages.join("|")}`,
+  );
+  throw new Problem("unsupported_language", `expected a pair of ${pairs.join(", ")}; got ${source} → ${target}`, {
+    extensions: {
+      pairs: candidates.map(({ id, config }) => ({
+        model: id,
+        source: config.source_languages,
+        target: config.target_languages,
+      })),
+    },
+  });
+}
+
+/** A region or script subtag is no hindrance: `en-GB` is `en`. */
+function knows(languages: string[], tag: string): boolean {
+  const wanted = tag.toLowerCase();
+  return languages.some(
+    (language) => wanted === language.toLowerCase() || wanted.startsWith(`${language.toLowerCase()}-`),
+  );
+}

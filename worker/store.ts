@@ -1,0 +1,250 @@
+/**
+ * The models of an isolate: which ones R2 offers, which ones are loaded, and which one has to go.
+ *
+ * A model is loaded once; requests that come meanwhile wait for the same load, and a load that failed is forgotten.
+ * The catalogue is read again once it is older than its time to live, behind the back of the request that finds it
+ * old; a new version is loaded the same way while the old one still answers. Loaded models share a memory budget:
+ * the least recently used one goes first, and one that a request is using never goes.
+ */
+import type { Settings } from "./env.ts";
+import { modelUnavailable, overloaded, Problem } from "./errors.ts";
+import { type Catalog, type LoadedModel, loadModel, readCatalog } from "./loading.ts";
+import { type Manifest, modelIdSchema } from "./model/manifest.ts";
+
+/** What a request brings along: its bindings, and a way to outlive its response. */
+export interface RequestScope {
+  bucket: R2Bucket;
+  kernels: WebAssembly.Module;
+  settings: Settings;
+  /** As ExecutionContext.waitUntil: shared work must not die with the request that began it. */
+  waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** A model held by a request. It stays in memory until `release`. */
+export interface Lease {
+  model: LoadedModel;
+  release: () => void;
+}
+
+interface Entry {
+  model: LoadedModel;
+  /** When each request that uses it now began. */
+  leases: Set<{ sinceMs: number }>;
+}
+
+/** A request of this age is dead, ended by the runtime without a chance to release: 5 min of CPU is the most it gets. */
+const LEASE_LIFE_MS = 10 * 60_000;
+/** Requests that use one model at a time; each has its own key/value cache in the model's memory, some 10 MiB. */
+const MAX_LEASES = 4;
+/** How long a request waits for one of them to end, and how often it looks. */
+const MAX_WAIT_MS = 30_000;
+const WAIT_STEP_MS = 5;
+/** A load of this age is dead too, its request was ended by the runtime; whoever waits for it starts over. */
+const LOAD_LIFE_MS = 30_000;
+/** Memory of a model before it is known: its weights' bytes times this, for the arena. */
+const ARENA_ESTIMATE = 1.25;
+
+export class ModelStore {
+  /** Least recently used first. */
+  readonly #entries = new Map<string, Entry>();
+  /** By `nameOf`. */
+  readonly #loads = new Map<string, Promise<Entry>>();
+  /** When a new version failed to load, by the same name. */
+  readonly #failedMs = new Map<string, number>();
+  #catalog: Catalog | undefined;
+  #catalogReadMs = 0;
+  #catalogRead: Promise<Catalog> | undefined;
+
+  /** The manifests that R2 holds, ordered by id; broken ones are logged and left out. */
+  async list(scope: RequestScope): Promise<Manifest[]> {
+    const catalog = await this.#currentCatalog(scope);
+    const manifests: Manifest[] = [];
+    for (const entry of catalog.values()) {
+      if (entry instanceof Error) console.error(entry.message);
+      else manifests.push(entry);
+    }
+    return manifests.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * The manifest of a model.
+   * @throws Problem unknown_model, or model_unavailable if its manifest is broken
+   */
+  async find(scope: RequestScope, id: string): Promise<Manifest> {
+    let entry = (await this.#currentCatalog(scope)).get(id);
+    // It may have been uploaded a moment ago. Only what can be an id is worth a second look.
+    if (entry === undefined && modelIdSchema.safeParse(id).success && Date.now() > this.#catalogReadMs + 1000) {
+      entry = (await this.#readCatalog(scope)).get(id);
+    }
+    if (entry instanceof Error) throw modelUnavailable(entry.message, entry);
+    if (entry) return entry;
+    const known = [...(this.#catalog?.keys() ?? [])];
+    const offer = known.length > 0 ? `one of ${known.join(", ")}` : "none: R2 holds no model; run npm run upload";
+    throw new Problem("unknown_model", `model: expected ${offer}; got ${JSON.stringify(id)}`, {
+      extensions: { models: known },
+    });
+  }
+
+  /**
+   * Holds a model for a request, loading it first if need be, and waiting while too many others use it.
+   * @throws Problem model_unavailable if it cannot be loaded, overloaded if there is no room
+   */
+  async acquire(scope: RequestScope, manifest: Manifest): Promise<Lease> {
+    const { id } = manifest;
+    const deadlineMs = Date.now() + MAX_WAIT_MS;
+    let entry = await this.#entryOf(scope, manifest);
+    // Looks again and again instead of being called: a request that the runtime has ended calls nobody.
+    while (liveLeases(entry) >= MAX_LEASES) {
+      if (Date.now() > deadlineMs) throw overloaded(`model ${id}: ${MAX_LEASES} requests are using it; try again`);
+      await scheduler.wait(WAIT_STEP_MS);
+      entry = await this.#entryOf(scope, manifest);
+    }
+    if (this.#entries.get(id) === entry) {
+      this.#entries.delete(id);
+      this.#entries.set(id, entry);
+    }
+    const { leases, model } = entry;
+    const lease = { sinceMs: Date.now() };
+    leases.add(lease);
+    return { model, release: () => leases.delete(lease) };
+  }
+
+  async #entryOf(scope: RequestScope, manifest: Manifest): Promise<Entry> {
+    const entry = this.#entries.get(manifest.id);
+    if (!entry) return this.#shareLoad(scope, manifest);
+    if (entry.model.manifest.version !== manifest.version) this.#replace(scope, manifest);
+    return entry;
+  }
+
+  /** Loads a new version while the old one answers. One that fails is tried again after a time to live. */
+  #replace(scope: RequestScope, manifest: Manifest): void {
+    const name = nameOf(manifest);
+    if (Date.now() < (this.#failedMs.get(name) ?? 0) + scope.settings.modelTtlMs) return;
+    const load = this.#shareLoad(scope, manifest).then(
+      () => this.#failedMs.clear(),
+      (error) => {
+        this.#failedMs.set(name, Date.now());
+        console.error(error.message);
+      },
+    );
+    scope.waitUntil(load);
+  }
+
+  /** The models in memory, least recently used first. */
+  loaded(): { id: string; version: string; memoryBytes: number }[] {
+    return [...this.#entries.values()].map(({ model }) => ({
+      id: model.manifest.id,
+      version: model.manifest.version,
+      memoryBytes: model.transformer.memoryBytes,
+    }));
+  }
+
+  async #currentCatalog(scope: RequestScope): Promise<Catalog> {
+    if (!this.#catalog) return this.#readCatalog(scope);
+    if (Date.now() >= this.#catalogReadMs + scope.settings.modelTtlMs) {
+      scope.waitUntil(this.#readCatalog(scope).catch((error) => console.error(error.message)));
+    }
+    return this.#catalog;
+  }
+
+  #readCatalog(scope: RequestScope): Promise<Catalog> {
+    if (this.#catalogRead) return outlive(this.#catalogRead, () => this.#forgetCatalogRead());
+    const read = readCatalog(scope.bucket)
+      .then((catalog) => {
+        this.#catalog = catalog;
+        this.#catalogReadMs = Date.now();
+        for (const id of this.#entries.keys()) if (!catalog.has(id)) this.#entries.delete(id);
+        return catalog;
+      })
+      .catch((cause) => {
+        throw modelUnavailable(`R2: the list of models cannot be read; ${reason(cause)}`, cause);
+      })
+      .finally(() => this.#forgetCatalogRead());
+    this.#catalogRead = read;
+    scope.waitUntil(read.catch(() => {}));
+    return read;
+  }
+
+  #forgetCatalogRead(): void {
+    this.#catalogRead = undefined;
+  }
+
+  #shareLoad(scope: RequestScope, manifest: Manifest): Promise<Entry> {
+    const name = nameOf(manifest);
+    const running = this.#loads.get(name);
+    if (running) return outlive(running, () => this.#loads.delete(name));
+    const load = this.#load(scope, manifest).finally(() => {
+      if (this.#loads.get(name) === load) this.#loads.delete(name);
+    });
+    this.#loads.set(name, load);
+    scope.waitUntil(load.catch(() => {}));
+    return load;
+  }
+
+  async #load(scope: RequestScope, manifest: Manifest): Promise<Entry> {
+    const { id, version, files } = manifest;
+    this.#makeRoom(scope.settings.memoryBudgetBytes, files["model.safetensors"].bytes * ARENA_ESTIMATE, id);
+    try {
+      const model = await loadModel(scope.bucket, manifest, scope.kernels);
+      const entry: Entry = { model, leases: new Set() };
+      this.#entries.delete(id);
+      this.#makeRoom(scope.settings.memoryBudgetBytes, model.transformer.memoryBytes, id);
+      this.#entries.set(id, entry);
+      return entry;
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+      // What the catalogue says may be what is wrong: let the next request read it anew.
+      this.#catalog = undefined;
+      throw modelUnavailable(`model ${id} ${version}: ${reason(error)}`, error);
+    }
+  }
+
+  /** Evicts until `bytes` more fit into the budget. */
+  #makeRoom(budgetBytes: number, bytes: number, id: string): void {
+    if (bytes > budgetBytes) {
+      throw modelUnavailable(`model ${id}: needs ${mib(bytes)}, MODEL_MEMORY_BUDGET_MIB is ${mib(budgetBytes)}`);
+    }
+    const usedBytes = () => this.loaded().reduce((sum, model) => sum + model.memoryBytes, 0);
+    for (const [other, entry] of this.#entries) {
+      if (usedBytes() + bytes <= budgetBytes) return;
+      if (liveLeases(entry) === 0) this.#entries.delete(other);
+    }
+    if (usedBytes() + bytes > budgetBytes) {
+      throw overloaded(`model ${id}: needs ${mib(bytes)}, and other models in use leave no room; try again`);
+    }
+  }
+}
+
+function nameOf({ id, version }: Manifest): string {
+  return `${id}@${version}`;
+}
+
+function liveLeases({ leases }: Entry): number {
+  const deadBeforeMs = Date.now() - LEASE_LIFE_MS;
+  for (const lease of leases) if (lease.sinceMs < deadBeforeMs) leases.delete(lease);
+  return leases.size;
+}
+
+/** Waits for another request's work, but not for ever: that request may have been ended without a word. */
+async function outlive<T>(work: Promise<T>, giveUp: () => void): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      giveUp();
+      reject(modelUnavailable(`the load did not end within ${LOAD_LIFE_MS / 1000} s; try again`));
+    }, LOAD_LIFE_MS);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,180 @@
+/**
+ * Translates texts with a loaded model: sentences out, batches through the engine, sentences in again. Knows no HTTP
+ * but the Problem it throws; routes/translate.ts has the schemas.
+ */
+
+import { generate, type Hypothesis } from "./engine/generate.ts";
+import { Problem } from "./errors.ts";
+import type { LoadedModel } from "./loading.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
+import { cleanText } from "./text/clean.ts";
+import { type Piece, textPieces } from "./text/pieces.ts";
+
+export interface TranslateOptions {
+  beamSize: number;
+  /** Most tokens of one translated sentence; without it, the model's own rule. */
+  maxTokens?: number;
+  signal: AbortSignal;
+}
+
+export interface Translation {
+  text: string;
+  /** Mean log-probability of the target's tokens, ≤ 0; null if nothing was to be translated. */
+  score: number | null;
+  source_tokens: number;
+  target_tokens: number;
+  /** Sentences, or parts of long ones, that went through the model. */
+  segments: number;
+  /** Whether a sentence reached the limit of tokens before its end. */
+  truncated: boolean;
+}
+
+/** The pieces of each text, in order. */
+export type Plan = Piece[][];
+
+/**
+ * Cuts texts into pieces and tokenizes them.
+ * @param source BCP 47 code
+ * @throws Problem unsupported_language if a text is written in an alphabet that the model does not read
+ */
+export function planTranslation(texts: string[], source: string, model: LoadedModel): Plan {
+  const { config } = model.manifest;
+  return texts.map((text, index) => {
+    const clean = cleanText(text);
+    if (!model.readsScript(clean)) {
+      throw new Problem(
+        "unsupported_language",
+        `text ${index}: expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
+          `most of ${JSON.stringify(clean.trim().slice(0, 40).toWellFormed())} are of another script`,
+        { extensions: { text: index, scripts: config.source_scripts } },
+      );
+    }
+    // One position is left for the end token.
+    return textPieces(clean, source, model.tokenizer, config.max_seq_len - 1);
+  });
+}
+
+/** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
+export async function translate(plan: Plan, model: LoadedModel, options: TranslateOptions): Promise<Translation[]> {
+  const sentences = plan.flat().filter((piece) => piece.tokens);
+  const hypotheses = await generate(model.transformer, sentences.map(tokensOf), options);
+  const best = new Map(sentences.map((piece, i) => [piece, hypotheses[i]![0]!]));
+  return plan.map((pieces) => {
+    const translation = new TranslationBuilder();
+    for (const piece of pieces) {
+      const hypothesis = best.get(piece);
+      if (hypothesis) translation.addSentence(piece, hypothesis, model.tokenizer.decode(hypothesis.tokens));
+      else translation.addVerbatim(piece);
+    }
+    return translation.build();
+  });
+}
+
+/**
+ * Translates sentence by sentence in reading order and reports the text as it grows, a token at a time when greedy, a
+ * sentence at a time with a beam, whose text is only known at its end.
+ * @param onDelta gets the index of the text and what to append to its translation; awaited before the next sentence
+ */
+export async function translateStreaming(
+  plan: Plan,
+  model: LoadedModel,
+  options: TranslateOptions,
+  onDelta: (index: number, delta: string) => Promise<void>,
+): Promise<Translation[]> {
+  const translations: Translation[] = [];
+  for (const [index, pieces] of plan.entries()) {
+    const translation = new TranslationBuilder();
+    for (const piece of pieces) {
+      options.signal.throwIfAborted();
+      if (!piece.tokens) {
+        translation.addVerbatim(piece);
+        await onDelta(index, piece.text);
+        continue;
+      }
+      const decoder = new StreamDecoder(model.tokenizer);
+      const onToken = (_: number, id: number) => void onDelta(index, decoder.push(id));
+      const hypotheses = await generate(
+        model.transformer,
+        [piece.tokens],
+        options.beamSize === 1 ? { ...options, onToken } : options,
+      );
+      const hypothesis = hypotheses[0]![0]!;
+      await onDelta(index, decoder.finish(hypothesis.tokens));
+      translation.addSentence(piece, hypothesis, decoder.text);
+    }
+    translations.push(translation.build());
+  }
+  return translations;
+}
+
+function tokensOf(piece: Piece): number[] {
+  return piece.tokens!;
+}
+
+class TranslationBuilder {
+  #text = "";
+  #logProb = 0;
+  #sourceTokens = 0;
+  #targetTokens = 0;
+  #segments = 0;
+  #truncated = false;
+
+  addVerbatim(piece: Piece): void {
+    this.#text += piece.text;
+  }
+
+  addSentence(piece: Piece, hypothesis: Hypothesis, text: string): void {
+    this.#text += text;
+    this.#logProb += hypothesis.logProb;
+    this.#sourceTokens += piece.tokens!.length;
+    // The end token is one that the model chose, and its log-probability is in the sum.
+    this.#targetTokens += hypothesis.tokens.length + (hypothesis.finished ? 1 : 0);
+    this.#segments++;
+    this.#truncated ||= !hypothesis.finished;
+  }
+
+  build(): Translation {
+    return {
+      text: this.#text,
+      score: this.#targetTokens === 0 ? null : this.#logProb / this.#targetTokens,
+      source_tokens: this.#sourceTokens,
+      target_tokens: this.#targetTokens,
+      segments: this.#segments,
+      truncated: this.#truncated,
+    };
+  }
+}
+
+/** U+FFFD at the end of a decoded text: the bytes of a character that is not yet complete. */
+const INCOMPLETE = /\uFFFD+$/;
+
+/** Tokens to text as they come; holds back the bytes of a character until its last one is there. */
+export class StreamDecoder {
+  readonly #tokenizer: Tokenizer;
+  readonly #ids: number[] = [];
+  /** What was handed out so far. */
+  text = "";
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** What the token adds to the text, possibly nothing yet. */
+  push(id: number): string {
+    this.#ids.push(id);
+    return this.#advance(this.#tokenizer.decode(this.#ids).replace(INCOMPLETE, ""));
+  }
+
+  /** What was held back, now that these are all the tokens. */
+  finish(ids: number[]): string {
+    return this.#advance(this.#tokenizer.decode(ids));
+  }
+
+  #advance(text: string): string {
+    // A decoder that rewrites what it said before (by joining accents, say) is waited for.
+    if (!text.startsWith(this.text)) return "";
+    const delta = text.slice(this.text.length);
+    this.text = text;
+    return delta;
+  }
+}
