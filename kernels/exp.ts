@@ -9,7 +9,7 @@
 
 const MIN_X: f32 = -87.0;
 const MAX_X: f32 = 88.0;
-const LOG2_E: f32 = 1.4426950408889634;
+const LOG2_E: f32 = <f32>Math.LOG2E;
 const LN2_HIGH: f32 = 0.693359375;
 const LN2_LOW: f32 = -2.1219444e-4;
 

@@ -38,7 +38,7 @@ export function f32_attention(
   for (let head = 0; head < n_heads; head++) {
     let score = scores;
     for (let row = rows; row < rowsEnd; row += 4) {
-      const key = load<i32>(row) + key_offset;
+      const key = <usize>load<i32>(row) + key_offset;
       let sum = f32x4.splat(0);
       for (let i: usize = 0; i < headBytes; i += 16) {
         sum = f32x4.add(sum, f32x4.mul(v128.load(q + i), v128.load(key + i)));
@@ -55,7 +55,7 @@ export function f32_attention(
         s3 = s0;
       score = scores;
       for (let row = rows; row < rowsEnd; row += 4) {
-        const value = load<i32>(row) + value_offset + i;
+        const value = <usize>load<i32>(row) + value_offset + i;
         const weight = v128.load32_splat(score);
         s0 = f32x4.add(s0, f32x4.mul(weight, v128.load(value)));
         s1 = f32x4.add(s1, f32x4.mul(weight, v128.load(value, 16)));
@@ -72,7 +72,7 @@ export function f32_attention(
       let sum = f32x4.splat(0);
       score = scores;
       for (let row = rows; row < rowsEnd; row += 4) {
-        sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(score), v128.load(load<i32>(row) + value_offset + i)));
+        sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(score), v128.load(<usize>load<i32>(row) + value_offset + i)));
         score += 4;
       }
       v128.store(out + i, f32x4.mul(sum, inverse));

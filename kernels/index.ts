@@ -7,6 +7,7 @@
  * int8 per output channel, f32 = the rest. They never allocate: pointers are byte offsets into the imported memory,
  * and a kernel touches exactly the elements its comment names.
  */
+export { i8_dot_prefers_pairs } from "./dot";
 export { f32_attention } from "./f32-attention";
 export { f32_layer_norm } from "./f32-layer-norm";
 export { f32_log_sum_exp } from "./f32-log-sum-exp";

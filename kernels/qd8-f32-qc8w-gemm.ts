@@ -6,7 +6,8 @@
  * outputs. Rows are taken two at a time (2x16c4), which reads every weight once per pair; the odd row is 1x16c4. The
  * weights of a tile (16 · K bytes) stay in the first-level cache for all rows.
  */
-import { dot, store4x4 } from "./tile";
+import { dot } from "./dot";
+import { storeTile } from "./tile";
 
 /**
  * c[m, n] = act((Σ_k a[m, k] · w[n, k] − zero_point[m] · sum[n]) · (scale_a[m] · scale_w[n]) + bias[n]) + residual[m, n]
@@ -23,6 +24,7 @@ import { dot, store4x4 } from "./tile";
  * @param c [m, n] f32, out
  * @param c_stride bytes from a row of c (and of residual) to the next
  * @param activation 0 none, 1 ReLU, 2 GELU
+ * @param pairs 1 to sum by pairs where i8_dot_prefers_pairs, else 0; the result is the same
  */
 export function qd8_f32_qc8w_gemm(
   m: i32,
@@ -38,7 +40,33 @@ export function qd8_f32_qc8w_gemm(
   c: usize,
   c_stride: usize,
   activation: i32,
+  pairs: i32,
 ): void {
+  if (ASC_FEATURE_RELAXED_SIMD && pairs) {
+    tiles<i16>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation, pairs);
+  } else {
+    tiles<i32>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation, pairs);
+  }
+}
+
+function tiles<Sum>(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  params: usize,
+  w: usize,
+  scale: usize,
+  sum: usize,
+  bias: usize,
+  residual: usize,
+  c: usize,
+  c_stride: usize,
+  activation: i32,
+  pairs: i32,
+): void {
+  // Made from the argument, so that the compiler keeps it in a register instead of making it anew for each product.
+  const ones = i16x8.splat(<i16>pairs);
   const tileBytes = (<usize>k) << 4;
   for (let tile = 0; tile < n; tile += 16) {
     let row = 0;
@@ -48,7 +76,7 @@ export function qd8_f32_qc8w_gemm(
     let cRow = c;
     if (ASC_FEATURE_RELAXED_SIMD) {
       for (; row + 1 < m; row += 2) {
-        gemm_2x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, activation);
+        gemm_2x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, activation, ones);
         aRow += k << 1;
         pRow += 16;
         cRow += c_stride << 1;
@@ -56,7 +84,7 @@ export function qd8_f32_qc8w_gemm(
       }
     }
     for (; row < m; row++) {
-      gemm_1x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, activation);
+      gemm_1x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, activation, ones);
       aRow += k;
       pRow += 8;
       cRow += c_stride;
@@ -71,7 +99,7 @@ export function qd8_f32_qc8w_gemm(
   }
 }
 
-function gemm_1x16c4(
+function gemm_1x16c4<Sum>(
   k: i32,
   a: usize,
   params: usize,
@@ -82,6 +110,7 @@ function gemm_1x16c4(
   residual: usize,
   c: usize,
   activation: i32,
+  ones: v128,
 ): void {
   const end = a + k;
   let c0 = i32x4.splat(0),
@@ -91,10 +120,10 @@ function gemm_1x16c4(
   if (ASC_FEATURE_RELAXED_SIMD) {
     while (a < end) {
       const a0 = v128.load32_splat(a);
-      c0 = dot(v128.load(w), a0, c0);
-      c1 = dot(v128.load(w, 16), a0, c1);
-      c2 = dot(v128.load(w, 32), a0, c2);
-      c3 = dot(v128.load(w, 48), a0, c3);
+      c0 = dot<Sum>(v128.load(w), a0, c0, ones);
+      c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
+      c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
+      c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
       a += 4;
       w += 64;
     }
@@ -126,7 +155,7 @@ function gemm_1x16c4(
     c2 = addHalves(d4, d5);
     c3 = addHalves(d6, d7);
   }
-  store4x4(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
 }
 
 /** [a0 + a1, a2 + a3, b0 + b1, b2 + b3] */
@@ -134,7 +163,7 @@ function addHalves(a: v128, b: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
 }
 
-function gemm_2x16c4(
+function gemm_2x16c4<Sum>(
   k: i32,
   a: usize,
   params: usize,
@@ -146,6 +175,7 @@ function gemm_2x16c4(
   c: usize,
   c_stride: usize,
   activation: i32,
+  ones: v128,
 ): void {
   const end = a + k;
   let c0 = i32x4.splat(0),
@@ -161,22 +191,22 @@ function gemm_2x16c4(
     const a0 = v128.load32_splat(a);
     const b0 = v128.load32_splat(b);
     const w0 = v128.load(w);
-    c0 = dot(w0, a0, c0);
-    d0 = dot(w0, b0, d0);
+    c0 = dot<Sum>(w0, a0, c0, ones);
+    d0 = dot<Sum>(w0, b0, d0, ones);
     const w1 = v128.load(w, 16);
-    c1 = dot(w1, a0, c1);
-    d1 = dot(w1, b0, d1);
+    c1 = dot<Sum>(w1, a0, c1, ones);
+    d1 = dot<Sum>(w1, b0, d1, ones);
     const w2 = v128.load(w, 32);
-    c2 = dot(w2, a0, c2);
-    d2 = dot(w2, b0, d2);
+    c2 = dot<Sum>(w2, a0, c2, ones);
+    d2 = dot<Sum>(w2, b0, d2, ones);
     const w3 = v128.load(w, 48);
-    c3 = dot(w3, a0, c3);
-    d3 = dot(w3, b0, d3);
+    c3 = dot<Sum>(w3, a0, c3, ones);
+    d3 = dot<Sum>(w3, b0, d3, ones);
     a += 4;
     b += 4;
     w += 64;
   }
-  store4x4(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
   if (residual) residual += c_stride;
-  store4x4(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, activation);
+  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, activation);
 }

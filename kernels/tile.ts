@@ -1,13 +1,8 @@
-/** What the tiles of the matrix product share: the int8 dot product and the way from int32 sums to stored floats. */
+/** What the tiles of the matrix product share: the way from int32 sums to stored floats. */
 import { exp } from "./exp";
 
-/** acc[i] + Σ_{j<4} w[4i + j] · a[4i + j]. Exact: a is 0…127, so no pair of products leaves 16 bits. */
-export function dot(w: v128, a: v128, acc: v128): v128 {
-  return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, acc);
-}
-
 /** Sixteen outputs of one row: dequantize, add the bias, activate, add the residual, store. */
-export function store4x4(
+export function storeTile(
   c0: v128,
   c1: v128,
   c2: v128,

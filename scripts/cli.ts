@@ -1,5 +1,6 @@
 /** What every command line of the project shares. */
 import { writeFile } from "node:fs/promises";
+import { InvalidArgumentError } from "commander";
 
 /** Ends the process with one clear line on standard error and exit code 1. */
 export function fail(reason: unknown): never {
@@ -13,4 +14,13 @@ export async function writeJson(path: string, figures: unknown): Promise<void> {
   await writeFile(path, `${JSON.stringify(figures, null, 2)}\n`).catch((cause: Error) => {
     throw new Error(`cannot write ${path}: ${cause.message}`, { cause });
   });
+}
+
+/** Reads a number option of the command line. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError(`expected a whole number from 1 on, got ${JSON.stringify(text)}`);
+  }
+  return value;
 }

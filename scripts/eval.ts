@@ -10,16 +10,17 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import cliProgress from "cli-progress";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { generate } from "../worker/engine/generate.ts";
 import { loadTransformer } from "../worker/engine/load.ts";
-import type { Transformer } from "../worker/engine/transformer.ts";
 import { type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
-import { fail, writeJson } from "./cli.ts";
+import { fail, positiveInteger, writeJson } from "./cli.ts";
 import type { SentencePair } from "./data/multi30k.ts";
 import { readFloatWeights } from "./float/checkpoint.ts";
+import { generateFloat } from "./float/generate.ts";
 import { FloatTransformer } from "./float/transformer.ts";
+import { type KernelBuild, loadKernels } from "./kernels.ts";
 import { type Figures, figuresOf, formatFigures, SIGNATURES } from "./metrics/quality.ts";
 import { type Search, type TranslationRun, translateAll } from "./metrics/translate.ts";
 import { findRecipe } from "./recipes/index.ts";
@@ -32,22 +33,19 @@ interface Options {
   beam?: number;
   lengthPenalty?: number;
   limit?: number;
-  kernels: "relaxed" | "simd";
+  kernels: KernelBuild;
   float?: string;
   json?: string;
   translations?: string;
 }
 
-const positiveInteger = (name: string) => (text: string) => {
+function nonNegative(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) fail(`eval: --${name}: expected a positive whole number, got ${text}`);
+  if (text === "" || !(value >= 0)) {
+    throw new InvalidArgumentError(`expected a number from 0 on, got ${JSON.stringify(text)}`);
+  }
   return value;
-};
-const nonNegative = (name: string) => (text: string) => {
-  const value = Number(text);
-  if (!(value >= 0) || text === "") fail(`eval: --${name}: expected a number from 0 on, got ${text}`);
-  return value;
-};
+}
 
 const program = new Command("eval")
   .argument("<model>", "a model's id (models/<id>) or its folder, e.g. multi30k-en-de")
@@ -55,13 +53,9 @@ const program = new Command("eval")
   .option("--split <name>", "which split", "dev")
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")
-  .option("--beam <n>", "beam size, 1 is greedy (default: the model's)", positiveInteger("beam"))
-  .option(
-    "--length-penalty <alpha>",
-    "score = log_prob / length^alpha (default: the model's)",
-    nonNegative("length-penalty"),
-  )
-  .option("--limit <n>", "only the first n sentences", positiveInteger("limit"))
+  .option("--beam <n>", "beam size, 1 is greedy (default: the model's)", positiveInteger)
+  .option("--length-penalty <alpha>", "score = log_prob / length^alpha (default: the model's)", nonNegative)
+  .option("--limit <n>", "only the first n sentences", positiveInteger)
   .addOption(new Option("--kernels <build>", "which kernels").choices(["relaxed", "simd"]).default("relaxed"))
   .option("--float <file>", "also decode this float checkpoint, e.g. runs/multi30k-en-de/best.safetensors")
   .option("--translations <file>", "write the int8 model's translations, one a line")
@@ -91,9 +85,7 @@ async function main(model: string, options: Options): Promise<void> {
   let lost: { bleu: number; bleu_lowercase: number; chrf: number } | undefined;
   let floatFigures: Figures | undefined;
   if (float !== undefined) {
-    floatFigures = (
-      await run("float", (sources) => generate(float as unknown as Transformer, sources, search), tokenizer, pairs)
-    ).figures;
+    floatFigures = (await run("float", (sources) => generateFloat(float, sources, search), tokenizer, pairs)).figures;
     rows.push({ name: "float reference", figures: floatFigures });
     lost = {
       bleu: floatFigures.bleu - int8.figures.bleu,
@@ -156,15 +148,11 @@ async function findModel(model: string): Promise<string> {
   throw new Error(`eval: expected a model in models/${model} or ${model}; run npm run export -- ${model} first`);
 }
 
-async function loadModel(config: ModelConfig, modelDir: string, build: "relaxed" | "simd") {
-  const kernelPath = new URL(`../build/kernels/${build}.wasm`, import.meta.url);
-  const bytes = await readFile(kernelPath).catch((cause: Error) => {
-    throw new Error(`eval: cannot read the kernels (${cause.message}); run npm run build`, { cause });
-  });
+async function loadModel(config: ModelConfig, modelDir: string, build: KernelBuild) {
   const path = join(modelDir, "model.safetensors");
   if (!(await stat(path).catch(() => undefined))) throw new Error(`eval: expected ${path}; run npm run export again`);
   const weights = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>;
-  return await loadTransformer(config, weights, await WebAssembly.compile(bytes));
+  return await loadTransformer(config, weights, await loadKernels(build));
 }
 
 async function loadFloat(config: ModelConfig, path: string): Promise<FloatTransformer> {

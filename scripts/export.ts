@@ -64,10 +64,15 @@ async function main(id: string, options: Options): Promise<void> {
   console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);
   for (const { name, shape, relativeError, maxError } of errors) {
     const size = `[${shape.join(", ")}]`.padEnd(12);
-    console.log(`${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`);
+    console.log(
+      `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
+    );
   }
-  console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, dev BLEU ${progress.bestScore.toFixed(2)}; next: npm run eval -- ${id}`);
-  if (options.json) await writeJson(options.json, { id, bytes: file.length, parameters: parameters.length, progress, errors });
+  console.log(
+    `${outDir}: ${file.length} bytes, step ${progress.step}, dev BLEU ${progress.bestScore.toFixed(2)}; next: npm run eval -- ${id}`,
+  );
+  if (options.json)
+    await writeJson(options.json, { id, bytes: file.length, parameters: parameters.length, progress, errors });
 }
 
 await new Command("export")

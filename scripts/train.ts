@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import cliProgress from "cli-progress";
 import { Command, Option } from "commander";
-import { fail } from "./cli.ts";
+import { fail, positiveInteger } from "./cli.ts";
 import { findRecipe } from "./recipes/index.ts";
 import { writeLossPlot } from "./report/plot.ts";
 import { packingFigures } from "./training/batches.ts";
@@ -25,12 +25,6 @@ interface Options {
   threads?: number;
   epochs?: number;
 }
-
-const positiveInteger = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) fail(`train: expected a positive whole number, got ${text}`);
-  return value;
-};
 
 const program = new Command("train")
   .argument("<recipe>", "which model to train, e.g. multi30k-en-de")

@@ -17,7 +17,7 @@ export function nearest(x: number): number {
 export function exp(x: number): number {
   if (!(x >= -87)) return 0;
   const clamped = Math.min(88, x);
-  const n = nearest(f(clamped * f(1.4426950408889634)));
+  const n = nearest(f(clamped * f(Math.LOG2E)));
   let r = f(clamped - f(n * f(0.693359375)));
   r = f(r - f(n * f(-2.1219444e-4)));
   let y = f(1.98756915e-4);

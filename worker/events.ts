@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import { toProblem } from "./errors.ts";
 
+/** Never fails: if the reader is gone, the work's signal says so. */
 export type Send = (event: string, data: unknown) => Promise<void>;
 
 /**
@@ -22,9 +23,11 @@ export function sendEvents(
   const gone = new AbortController();
   writer.closed.catch((reason) => gone.abort(reason));
   const encoder = new TextEncoder();
-  // JSON has no line break in it, so the data are one line.
-  const send: Send = (event, data) =>
-    writer.write(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+  const send: Send = async (event, data) => {
+    // JSON has no line break in it, so the data are one line.
+    const bytes = encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    await writer.write(bytes).catch(() => {});
+  };
   const run = async () => {
     try {
       await work(send, AbortSignal.any([signal, gone.signal]));

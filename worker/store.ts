@@ -140,7 +140,8 @@ export class ModelStore {
   }
 
   async #currentCatalog(scope: RequestScope): Promise<Catalog> {
-    if (!this.#catalog) return this.#readCatalog(scope);
+    // An empty one is worth nothing: whoever deploys asks before the upload, too.
+    if (!this.#catalog?.size) return this.#readCatalog(scope);
     if (Date.now() >= this.#catalogReadMs + scope.settings.modelTtlMs) {
       scope.waitUntil(this.#readCatalog(scope).catch((error) => console.error(error.message)));
     }

@@ -55,8 +55,8 @@ function tensorsOf(file: Uint8Array, header: Header, config: ModelConfig): Map<s
       throw new Error(`${name}: expected F32 [${shape}], got ${info ? `${info.dtype} [${info.shape}]` : "none"}`);
     }
     const start = header.dataByteOffset + info.byteOffset;
-    // A copy: the data need not lie at a multiple of four bytes in the file.
-    tensors.set(name, new Float32Array(file.slice(start, start + info.byteLength).buffer));
+    // A copy: the data need not lie at a multiple of four bytes. (A Buffer's slice would be none.)
+    tensors.set(name, new Float32Array(new Uint8Array(file.subarray(start, start + info.byteLength)).buffer));
   }
   return tensors;
 }

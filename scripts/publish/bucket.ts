@@ -40,7 +40,7 @@ export function wranglerPath(): string {
 }
 
 /** What of a local R2 binding is used here; the types of Workers do not go together with those of Node. */
-interface LocalR2 {
+export interface LocalR2 {
   get(key: string): Promise<{ text(): Promise<string> } | null>;
   head(key: string): Promise<{ size: number } | null>;
   put(key: string, value: Uint8Array, options: { httpMetadata: { contentType: string } }): Promise<unknown>;
@@ -56,16 +56,20 @@ export async function openLocalBucket(persistTo = statePath): Promise<Bucket> {
     persist: { path: join(persistTo, "v3") },
     remoteBindings: false,
   });
-  const bucket = proxy.env.MODELS;
+  return localBucket(proxy.env.MODELS, () => proxy.dispose());
+}
+
+/** A bucket from its binding in a local workerd. */
+export function localBucket(binding: LocalR2, close: () => Promise<void>): Bucket {
   return {
     name: "the local bucket",
-    getText: async (key) => (await bucket.get(key))?.text(),
-    has: async (key, bytes) => (await bucket.head(key))?.size === bytes,
+    getText: async (key) => (await binding.get(key))?.text(),
+    has: async (key, bytes) => (await binding.head(key))?.size === bytes,
     put: async (key, bytes, contentType) => {
-      await bucket.put(key, bytes, { httpMetadata: { contentType } });
+      await binding.put(key, bytes, { httpMetadata: { contentType } });
     },
-    delete: (keys) => bucket.delete(keys),
-    close: () => proxy.dispose(),
+    delete: (keys) => binding.delete(keys),
+    close,
   };
 }
 

@@ -86,7 +86,10 @@ export async function readCheckpoint(
           throw new Error(`${prefix}${name}: expected F32 [${shape}], got ${tensor?.dtype} [${tensor?.shape}]`);
         }
         const start = header.dataByteOffset + tensor.byteOffset;
-        flat.set(new Float32Array(file.buffer.slice(file.byteOffset + start, file.byteOffset + start + 4 * length)), offset);
+        flat.set(
+          new Float32Array(file.buffer.slice(file.byteOffset + start, file.byteOffset + start + 4 * length)),
+          offset,
+        );
       }
       return flat;
     };

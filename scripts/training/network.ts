@@ -8,23 +8,23 @@
  *
  * jax-js arrays are moved, not shared: passing one consumes it, `.ref` keeps it.
  */
-import { type Array, lax, nn, numpy as np } from "@jax-js/jax";
+import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
 import type { ModelConfig } from "../../worker/model/config.ts";
 
 /** Every weight by its name in `tensorSpecs()`; matrices [n, k]. */
-export type Params = Record<string, Array>;
+export type Params = Record<string, NdArray>;
 
 /** Token ids and their places, all int32 [B, L]; segment 0 is padding. */
 export type Batch = {
-  source: Array;
-  sourceSegment: Array;
-  sourcePosition: Array;
+  source: NdArray;
+  sourceSegment: NdArray;
+  sourcePosition: NdArray;
   /** The decoder's input: bos and the target. */
-  target: Array;
+  target: NdArray;
   /** What it should predict: the target and eos. */
-  label: Array;
-  targetSegment: Array;
-  targetPosition: Array;
+  label: NdArray;
+  targetSegment: NdArray;
+  targetPosition: NdArray;
 };
 
 export interface Regularization {
@@ -35,13 +35,13 @@ export interface Regularization {
 }
 
 /** Drops channels with the given probability and scales the rest; each call draws anew. */
-type Dropout = (x: Array) => Array;
+type Dropout = (x: NdArray) => NdArray;
 
 /**
  * Dropout by hashing the element's index with the step's seed: the mask is computed inside the fused kernel instead
  * of being drawn, stored and read again. Two rounds of multiply and xor-shift as in MurmurHash3's finalizer.
  */
-function hashDropout(rate: number, seed: Array): Dropout {
+function hashDropout(rate: number, seed: NdArray): Dropout {
   if (rate === 0) {
     seed.dispose();
     return (x) => x;
@@ -55,13 +55,16 @@ function hashDropout(rate: number, seed: Array): Dropout {
     h = h.mul(np.array(0x85ebca6b, { dtype: np.uint32 }));
     h = np.bitwiseXor(h.ref, np.rightShift(h, np.array(13, { dtype: np.uint32 })));
     h = h.mul(np.array(0xc2b2ae35, { dtype: np.uint32 }));
-    h = np.rightShift(np.bitwiseXor(h.ref, np.rightShift(h, np.array(16, { dtype: np.uint32 }))), np.array(8, { dtype: np.uint32 }));
+    h = np.rightShift(
+      np.bitwiseXor(h.ref, np.rightShift(h, np.array(16, { dtype: np.uint32 }))),
+      np.array(8, { dtype: np.uint32 }),
+    );
     const keep = h.less(np.array(keepBelow, { dtype: np.uint32 })).reshape(x.shape);
     return np.where(keep, x.mul(1 / (1 - rate)), 0);
   };
 }
 
-function layerNorm(x: Array, params: Params, name: string, eps: number): Array {
+function layerNorm(x: NdArray, params: Params, name: string, eps: number): NdArray {
   const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
   const variance = np.mean(np.square(centred.ref), -1, { keepdims: true });
   const scaled = centred.mul(np.reciprocal(np.sqrt(variance.add(eps))));
@@ -69,7 +72,7 @@ function layerNorm(x: Array, params: Params, name: string, eps: number): Array {
 }
 
 /** x [P, k] · Wᵀ + b → [P, n] */
-function linear(x: Array, params: Params, name: string): Array {
+function linear(x: NdArray, params: Params, name: string): NdArray {
   return np.matmul(x, params[`${name}.weight`]!.ref.transpose()).add(params[`${name}.bias`]!.ref);
 }
 
@@ -77,7 +80,7 @@ function linear(x: Array, params: Params, name: string): Array {
  * The parts of a merged linear, each x [B·L, k] → [B, L, n / parts]. The weight is split, not the product: the
  * gradient of a split is padded and added up, which is cheap on the weight's size and a tenth of a step on [B·L, n].
  */
-function linearParts(x: Array, params: Params, name: string, parts: number, b: number): Array[] {
+function linearParts(x: NdArray, params: Params, name: string, parts: number, b: number): NdArray[] {
   const weights = np.split(params[`${name}.weight`]!.ref, parts, 0);
   const biases = np.split(params[`${name}.bias`]!.ref, parts, 0);
   const results = weights.map((weight, i) => {
@@ -94,47 +97,60 @@ function linearParts(x: Array, params: Params, name: string, parts: number, b: n
  * @param mask bool [B, 1, Lq, Lk], consumed
  * @returns [B·Lq, d_model]
  */
-function attention(q: Array, k: Array, v: Array, mask: Array, nHeads: number): Array {
+function attention(q: NdArray, k: NdArray, v: NdArray, mask: NdArray, nHeads: number): NdArray {
   const [b, lq, d] = q.shape as [number, number, number];
   const dHead = d / nHeads;
-  const heads = (x: Array) => x.reshape([b, -1, nHeads, dHead]).transpose([0, 2, 1, 3]);
+  const heads = (x: NdArray) => x.reshape([b, -1, nHeads, dHead]).transpose([0, 2, 1, 3]);
   const scores = np.matmul(heads(q).mul(1 / Math.sqrt(dHead)), heads(k).transpose([0, 1, 3, 2]));
   const probs = nn.softmax(np.where(mask, scores, -1e9), -1);
-  return np.matmul(probs, heads(v)).transpose([0, 2, 1, 3]).reshape([b * lq, d]);
+  return np
+    .matmul(probs, heads(v))
+    .transpose([0, 2, 1, 3])
+    .reshape([b * lq, d]);
 }
 
 /** Which keys a query may see: those of its own segment and, if causal, none that come later. bool [B, 1, Lq, Lk] */
-function segmentMask(querySegment: Array, keySegment: Array, causal: boolean): Array {
+function segmentMask(querySegment: NdArray, keySegment: NdArray, causal: boolean): NdArray {
   const [b, lq] = querySegment.shape as [number, number];
   const lk = keySegment.shape[1]!;
   const same = querySegment.reshape([b, 1, lq, 1]).equal(keySegment.reshape([b, 1, 1, lk]));
   if (!causal) return same;
-  const earlier = np.arange(lk).reshape([1, 1, 1, lk]).lessEqual(np.arange(lq).reshape([1, 1, lq, 1]));
+  const earlier = np
+    .arange(lk)
+    .reshape([1, 1, 1, lk])
+    .lessEqual(np.arange(lq).reshape([1, 1, lq, 1]));
   return np.where(earlier, same, false);
 }
 
-function feedForward(x: Array, params: Params, layer: string, config: ModelConfig): Array {
+function feedForward(x: NdArray, params: Params, layer: string, config: ModelConfig): NdArray {
   const h = linear(layerNorm(x, params, `${layer}.ffn_norm`, config.layer_norm_eps), params, `${layer}.ffn_up`);
   return linear(config.activation === "relu" ? nn.relu(h) : nn.gelu(h), params, `${layer}.ffn_down`);
 }
 
-function selfAttention(x: Array, params: Params, layer: string, mask: Array, config: ModelConfig): Array {
+function selfAttention(x: NdArray, params: Params, layer: string, mask: NdArray, config: ModelConfig): NdArray {
   const b = mask.shape[0]!;
   const h = layerNorm(x, params, `${layer}.self_norm`, config.layer_norm_eps);
-  const [q, k, v] = linearParts(h, params, `${layer}.self_qkv`, 3, b) as [Array, Array, Array];
+  const [q, k, v] = linearParts(h, params, `${layer}.self_qkv`, 3, b) as [NdArray, NdArray, NdArray];
   return linear(attention(q, k, v, mask, config.n_heads), params, `${layer}.self_out`);
 }
 
-function crossAttention(x: Array, memory: Array, params: Params, layer: string, mask: Array, config: ModelConfig): Array {
+function crossAttention(
+  x: NdArray,
+  memory: NdArray,
+  params: Params,
+  layer: string,
+  mask: NdArray,
+  config: ModelConfig,
+): NdArray {
   const b = mask.shape[0]!;
   const h = layerNorm(x, params, `${layer}.cross_norm`, config.layer_norm_eps);
-  const [q] = linearParts(h, params, `${layer}.cross_q`, 1, b) as [Array];
-  const [k, v] = linearParts(memory, params, `${layer}.cross_kv`, 2, b) as [Array, Array];
+  const [q] = linearParts(h, params, `${layer}.cross_q`, 1, b) as [NdArray];
+  const [k, v] = linearParts(memory, params, `${layer}.cross_kv`, 2, b) as [NdArray, NdArray];
   return linear(attention(q, k, v, mask, config.n_heads), params, `${layer}.cross_out`);
 }
 
 /** Token and position embeddings → [B·L, d_model] */
-function embed(tokens: Array, positions: Array, params: Params, config: ModelConfig): Array {
+function embed(tokens: NdArray, positions: NdArray, params: Params, config: ModelConfig): NdArray {
   const embedding = np.take(params["embedding.weight"]!.ref, tokens.reshape([-1]), 0);
   const position = np.take(lax.stopGradient(params["positions.weight"]!.ref), positions.reshape([-1]), 0);
   return embedding.mul(Math.sqrt(config.d_model)).add(position);
@@ -147,10 +163,10 @@ function embed(tokens: Array, positions: Array, params: Params, config: ModelCon
 export function batchLoss(
   params: Params,
   batch: Batch,
-  seed: Array,
+  seed: NdArray,
   config: ModelConfig,
   { dropout: rate, labelSmoothing }: Regularization,
-): [Array, Array] {
+): [NdArray, NdArray] {
   const dropout = hashDropout(rate, seed);
   const { source, sourceSegment, sourcePosition, target, label, targetSegment, targetPosition } = batch;
   const eps = config.layer_norm_eps;

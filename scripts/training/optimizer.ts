@@ -35,7 +35,13 @@ export class AdamW {
    * @param step counts from 1
    * @returns the norm of the mean gradient before clipping
    */
-  update(parameters: Float32Array, gradients: Float32Array[], scale: number, learningRate: number, step: number): number {
+  update(
+    parameters: Float32Array,
+    gradients: Float32Array[],
+    scale: number,
+    learningRate: number,
+    step: number,
+  ): number {
     const { beta1, beta2, eps, weightDecay, maxNorm } = this.#options;
     const { m, v } = this;
     const total = gradients[0]!;
@@ -75,7 +81,12 @@ export class AdamW {
  */
 export function learningRateAt(
   step: number,
-  { peak, warmupSteps, decaySteps, totalSteps }: { peak: number; warmupSteps: number; decaySteps: number; totalSteps: number },
+  {
+    peak,
+    warmupSteps,
+    decaySteps,
+    totalSteps,
+  }: { peak: number; warmupSteps: number; decaySteps: number; totalSteps: number },
 ): number {
   const warmup = Math.min(1, step / Math.max(1, warmupSteps));
   const decay = Math.min(1, Math.max(0, totalSteps - step) / Math.max(1, decaySteps));

@@ -2,7 +2,15 @@
  * One copy of the network on one jax-js device: uploads the parameters, runs the graph over a batch, and leaves the
  * gradients in a flat array. Knows nothing of optimizers, files or other replicas.
  */
-import { type Array, blockUntilReady, defaultDevice, init, jit, numpy as np, valueAndGrad } from "@jax-js/jax";
+import {
+  blockUntilReady,
+  defaultDevice,
+  init,
+  jit,
+  type Array as NdArray,
+  numpy as np,
+  valueAndGrad,
+} from "@jax-js/jax";
 import type { ModelConfig } from "../../worker/model/config.ts";
 import type { BatchShape, HostBatch } from "./batches.ts";
 import { type Batch, batchLoss, type Params, type Regularization } from "./network.ts";
@@ -25,8 +33,8 @@ export interface BatchResult {
 }
 
 /** → [[smoothed loss, plain loss], gradient of the trained parameters] */
-type GradientStep = (trained: Params, fixed: Params, batch: Batch, seed: Array) => [[Array, Array], Params];
-type LossStep = (params: Params, batch: Batch, seed: Array) => [Array, Array];
+type GradientStep = (trained: Params, fixed: Params, batch: Batch, seed: NdArray) => [[NdArray, NdArray], Params];
+type LossStep = (params: Params, batch: Batch, seed: NdArray) => [NdArray, NdArray];
 
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -38,12 +46,12 @@ export class Replica {
     this.#options = options;
     const { config, regularization } = options;
     this.#slices = parameterSlices(config);
-    this.#gradientStep = jit((trained: Params, fixed: Params, batch: Batch, seed: Array) =>
+    this.#gradientStep = jit((trained: Params, fixed: Params, batch: Batch, seed: NdArray) =>
       valueAndGrad((p: Params) => batchLoss({ ...p, ...fixed }, batch, seed, config, regularization), {
         hasAux: true,
       })(trained),
     ) as GradientStep;
-    this.#lossStep = jit((params: Params, batch: Batch, seed: Array) =>
+    this.#lossStep = jit((params: Params, batch: Batch, seed: NdArray) =>
       batchLoss(params, batch, seed, config, { dropout: 0, labelSmoothing: 0 }),
     ) as LossStep;
   }
@@ -59,7 +67,12 @@ export class Replica {
   }
 
   /** Runs forward and backward; writes the gradient of the summed, smoothed loss into `gradients`. */
-  async gradients(parameters: Float32Array, batch: HostBatch, seed: number, gradients: Float32Array): Promise<BatchResult> {
+  async gradients(
+    parameters: Float32Array,
+    batch: HostBatch,
+    seed: number,
+    gradients: Float32Array,
+  ): Promise<BatchResult> {
     const [[smoothed, plain], grads] = this.#gradientStep(
       this.#upload(parameters, true),
       this.#upload(parameters, false),
@@ -80,7 +93,7 @@ export class Replica {
     return this.#result(smoothed, plain, batch.tokens);
   }
 
-  async #result(smoothed: Array, plain: Array, tokens: number): Promise<BatchResult> {
+  async #result(smoothed: NdArray, plain: NdArray, tokens: number): Promise<BatchResult> {
     return { smoothedLoss: (await smoothed.data())[0]!, loss: (await plain.data())[0]!, tokens };
   }
 
@@ -89,7 +102,9 @@ export class Replica {
     for (const slice of this.#slices) {
       if (slice.trainable !== trainable) continue;
       // A copy: the flat array may be shared between threads, which not every device takes.
-      params[slice.name] = np.array(parameters.slice(slice.offset, slice.offset + slice.length), { shape: slice.shape });
+      params[slice.name] = np.array(parameters.slice(slice.offset, slice.offset + slice.length), {
+        shape: slice.shape,
+      });
     }
     return params;
   }

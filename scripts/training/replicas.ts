@@ -106,9 +106,7 @@ async function inThreads(options: ReplicaOptions, count: number): Promise<Replic
     parameters: new Float32Array(parameters),
     gradients: gradients.map((buffer) => new Float32Array(buffer)),
     step: async (batches, seeds) =>
-      add(
-        await Promise.all(threads.map((t, i) => t.ask({ kind: "gradients", batch: batches[i]!, seed: seeds[i]! }))),
-      ),
+      add(await Promise.all(threads.map((t, i) => t.ask({ kind: "gradients", batch: batches[i]!, seed: seeds[i]! })))),
     loss: async (batches) => add(await Promise.all(threads.map((t, i) => t.ask({ kind: "loss", batch: batches[i]! })))),
     close: async () => {
       await Promise.all(threads.map((thread) => thread.close()));

@@ -179,9 +179,10 @@ describe.each(BUILDS)("%s build", (build) => {
           activation: fc.constantFrom("none" as const, "relu" as const, "gelu" as const),
           residual: fc.option(reals(m * roundUp(n, 16)), { nil: undefined }),
           inPlace: fc.boolean(),
+          pairs: fc.constantFrom(0, 1),
         }),
       );
-    property(input, ({ m, n, k, rows, q, scale, bias, activation, residual, inPlace }) => {
+    property(input, ({ m, n, k, rows, q, scale, bias, activation, residual, inPlace, pairs }) => {
       const paddedN = roundUp(n, 16);
       const paddedK = roundUp(k, 4);
       const a = new Uint8Array(m * paddedK);
@@ -212,7 +213,22 @@ describe.each(BUILDS)("%s build", (build) => {
         const residualAddress = !residual ? 0 : inPlace ? pc : pr;
         const biasAddress = bias ? pb : 0;
         const code = activationCode(activation);
-        return kernel(m, paddedN, paddedK, pa, pp, pw, ps, pi, biasAddress, residualAddress, pc, 4 * paddedN, code);
+        return kernel(
+          m,
+          paddedN,
+          paddedK,
+          pa,
+          pp,
+          pw,
+          ps,
+          pi,
+          biasAddress,
+          residualAddress,
+          pc,
+          4 * paddedN,
+          code,
+          pairs,
+        );
       });
       rows.forEach((row, i) => {
         const start = i * paddedN;

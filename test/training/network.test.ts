@@ -70,14 +70,18 @@ test("gradients agree with finite differences", async () => {
   for (const { name, offset, length, trainable } of slices) {
     const slice = gradients.subarray(offset, offset + length);
     if (!trainable) {
-      expect(slice.every((g) => g === 0), name).toBe(true);
+      expect(
+        slice.every((g) => g === 0),
+        name,
+      ).toBe(true);
       continue;
     }
     // The element with the largest gradient of each tensor: there rounding disturbs the difference least.
     let index = offset;
     for (let i = offset; i < offset + length; i++) if (Math.abs(gradients[i]!) > Math.abs(gradients[index]!)) index = i;
     const step = 2e-3;
-    const difference = (await smoothedAt(index, parameters[index]! + step)) - (await smoothedAt(index, parameters[index]! - step));
+    const difference =
+      (await smoothedAt(index, parameters[index]! + step)) - (await smoothedAt(index, parameters[index]! - step));
     const expected = difference / (2 * step);
     expect(Math.abs(gradients[index]! - expected), `${name}: ${gradients[index]} for ${expected}`).toBeLessThan(
       0.02 * Math.abs(expected) + 0.05,

@@ -1,9 +1,10 @@
 /** A network small enough to train in a test, and what surrounds it. */
-import type { ModelConfig } from "../../worker/model/config.ts";
+
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
 import type { TokenPair } from "../../scripts/training/batches.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
+import type { ModelConfig } from "../../worker/model/config.ts";
 
 export const TINY: ModelConfig = {
   ...multi30kEnDe.config,

@@ -87,7 +87,9 @@ test("a broken checkpoint ends in one line", async () => {
   await run("corrupt", 1, { epochs: 1 });
   const path = join(folder, "corrupt", "last.safetensors");
   await truncate(path, 50_000);
-  await expect(run("corrupt", 1)).rejects.toThrow(/last\.safetensors is not a checkpoint of this recipe: expected \d+ bytes, got 50000/);
+  await expect(run("corrupt", 1)).rejects.toThrow(
+    /last\.safetensors is not a checkpoint of this recipe: expected \d+ bytes, got 50000/,
+  );
   await writeFile(path, "not a checkpoint");
   await expect(run("corrupt", 1)).rejects.toThrow(/is not a checkpoint of this recipe/);
 });

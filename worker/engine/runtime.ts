@@ -90,7 +90,9 @@ interface Kernels {
     c: Address,
     c_stride: number,
     activation: number,
+    pairs: number,
   ): void;
+  i8_dot_prefers_pairs(): number;
 }
 
 export class Runtime {
@@ -99,6 +101,8 @@ export class Runtime {
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Kernels;
   readonly #allocator: Allocator;
+  /** Which way to sum int8 products is the faster one on this machine; see kernels/dot.ts. */
+  readonly #pairs: number;
   /** [2] f32 log-sum-exp, then [MAX_TOP_K] f32 values, then [MAX_TOP_K] i32 indices */
   readonly #result: Address;
   #bytes: Uint8Array;
@@ -113,6 +117,7 @@ export class Runtime {
     const start = roundUp(WEIGHTS_ADDRESS + weightBytes, 64);
     this.#memory = new WebAssembly.Memory({ initial: Math.ceil((start + 8192) / WASM_PAGE_BYTES) });
     this.#kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Kernels;
+    this.#pairs = this.#kernels.i8_dot_prefers_pairs();
     this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#floats = new Float32Array(this.#memory.buffer);
     this.#ints = new Int32Array(this.#memory.buffer);
@@ -222,6 +227,7 @@ export class Runtime {
         c + i * 4,
         cStride,
         ACTIVATIONS[activation],
+        this.#pairs,
       );
     }
   }

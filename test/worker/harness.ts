@@ -1,0 +1,138 @@
+/**
+ * What the Worker's tests share: the tiny model in a real local R2 bucket, an app with a store of its own, and a bucket
+ * that counts its reads and can be made to fail.
+ */
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createApp } from "../../worker/app.ts";
+import type { Env } from "../../worker/env.ts";
+import { type ModelConfig, parseModelConfig } from "../../worker/model/config.ts";
+import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
+import configJson from "../fixtures/tiny/config.json?raw";
+import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
+import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
+
+export const bucket = (env as unknown as Env).MODELS;
+export const tinyConfig = parseModelConfig(configJson);
+export { tokenizerJson };
+
+let weights: Promise<Uint8Array> | undefined;
+
+function tinyWeights(): Promise<Uint8Array> {
+  weights ??= fetch(weightsUrl)
+    .then((response) => response.arrayBuffer())
+    .then((buffer) => new Uint8Array(buffer));
+  return weights;
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+interface ModelOptions {
+  config?: Partial<ModelConfig>;
+  /** Changes the bytes after their sums went into the manifest. */
+  damage?: (name: ModelFileName, bytes: Uint8Array) => Uint8Array | undefined;
+}
+
+/** Puts the tiny model into R2 under an id, as `npm run upload` does. */
+export async function putModel(
+  id: string,
+  { config, damage = (_, bytes) => bytes }: ModelOptions = {},
+): Promise<Manifest> {
+  const merged = { ...tinyConfig, ...config };
+  const encoder = new TextEncoder();
+  const contents: [ModelFileName, Uint8Array][] = [
+    ["config.json", encoder.encode(JSON.stringify(merged))],
+    ["tokenizer.json", encoder.encode(tokenizerJson)],
+    ["model.safetensors", await tinyWeights()],
+  ];
+  const version = (await sha256(encoder.encode(id + JSON.stringify(merged)))).slice(0, 12);
+  const files: Record<string, unknown> = {};
+  for (const [name, bytes] of contents) {
+    const key = fileKey(id, version, name);
+    files[name] = { key, bytes: bytes.length, sha256: await sha256(bytes) };
+    const stored = damage(name, bytes.slice());
+    if (stored) await bucket.put(key, stored);
+  }
+  const manifest = { id, version, config: merged, files } as Manifest;
+  await bucket.put(manifestKey(id), JSON.stringify(manifest));
+  return manifest;
+}
+
+/** The bucket, with what was read from it. `beforeGet` may wait, or throw as R2 does when it is down. */
+export function watchBucket(beforeGet: (key: string) => void | Promise<void> = () => {}): {
+  bucket: R2Bucket;
+  gets: string[];
+} {
+  const gets: string[] = [];
+  const watched = new Proxy(bucket, {
+    get(target, property) {
+      if (property === "get") {
+        return async (key: string) => {
+          gets.push(key);
+          await beforeGet(key);
+          return target.get(key);
+        };
+      }
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { bucket: watched, gets };
+}
+
+export interface Client {
+  request: (path: string, init?: RequestInit) => Promise<Response>;
+  /** POSTs to /v1/translate, en → de unless the body says otherwise. */
+  translate: (body: object) => Promise<Response>;
+}
+
+/** A fresh isolate, as it were: an app whose store is empty. */
+export function makeClient(bindings: Partial<Env> = {}): Client {
+  const app = createApp();
+  const request = async (path: string, init?: RequestInit) => {
+    const context = createExecutionContext();
+    const response = await app.request(path, init, { ...(env as unknown as Env), ...bindings }, context);
+    // A stream is written while it is read, so it must not be waited for first.
+    if (!response.headers.get("content-type")?.startsWith("text/event-stream")) await waitOnExecutionContext(context);
+    return response;
+  };
+  const translate = (body: object) =>
+    request("/v1/translate", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ source: "en", target: "de", ...body }),
+    });
+  return { request, translate };
+}
+
+export interface Answer {
+  model: { id: string; version: string };
+  translations: {
+    text: string;
+    score: number | null;
+    source_tokens: number;
+    target_tokens: number;
+    segments: number;
+    truncated: boolean;
+  }[];
+  timing: Record<"load_ms" | "tokenize_ms" | "generate_ms", number>;
+}
+
+export interface ProblemAnswer {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  [extension: string]: unknown;
+}
+
+/** The problem of a response, after checking that it has the form of one. */
+export async function problemOf(response: Response): Promise<ProblemAnswer> {
+  const problem = (await response.json()) as ProblemAnswer;
+  const type = response.headers.get("content-type");
+  if (type !== "application/problem+json") throw new Error(`expected problem+json, got ${type}`);
+  if (problem.status !== response.status) throw new Error(`status ${response.status}, problem says ${problem.status}`);
+  return problem;
+}

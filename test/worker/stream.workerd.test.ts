@@ -1,0 +1,106 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { Tokenizer } from "../../worker/model/tokenizer.ts";
+import { StreamDecoder } from "../../worker/translate.ts";
+import golden from "../fixtures/tiny/golden.json";
+import { type Answer, makeClient, problemOf, putModel, tokenizerJson } from "./harness.ts";
+
+const client = makeClient();
+
+beforeAll(async () => {
+  await putModel("tiny");
+});
+
+interface ServerSentEvent {
+  event: string;
+  data: unknown;
+}
+
+/** Reads events strictly: two lines each, and an empty one. */
+function parseEvents(text: string): ServerSentEvent[] {
+  expect(text.endsWith("\n\n")).toBe(true);
+  return text
+    .slice(0, -2)
+    .split("\n\n")
+    .map((block) => {
+      const match = /^event: (\w+)\ndata: (.+)$/.exec(block);
+      if (!match) throw new Error(`not an event: ${JSON.stringify(block)}`);
+      return { event: match[1]!, data: JSON.parse(match[2]!) };
+    });
+}
+
+function deltasOf(events: ServerSentEvent[]): { index: number; text: string }[] {
+  return events.filter(({ event }) => event === "delta").map(({ data }) => data as { index: number; text: string });
+}
+
+describe("stream: true", () => {
+  it("sends a token at a time, then the whole result", async () => {
+    const response = await client.translate({ text: golden.text, stream: true });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+    const events = parseEvents(await response.text());
+    expect(events.at(-1)!.event).toBe("result");
+    const deltas = deltasOf(events);
+    expect(deltas.length).toBe(golden.tokens.length);
+    expect(deltas.map(({ text }) => text).join("")).toBe(golden.translation);
+    const plain = (await (await client.translate({ text: golden.text })).json()) as Answer;
+    const { translations, model } = events.at(-1)!.data as Answer;
+    expect({ translations, model }).toEqual({ translations: plain.translations, model: plain.model });
+  });
+
+  it.each([1, 3])("adds up to the text that comes without streaming, beam_size %d", async (beam_size) => {
+    const text = ["Hello there.  How are you?\n\n🎉 12", "", " One.\r\nTwo. "];
+    const response = await client.translate({ text, stream: true, beam_size });
+    const deltas = deltasOf(parseEvents(await response.text()));
+    const plain = (await (await client.translate({ text, beam_size })).json()) as Answer;
+    expect(
+      text.map((_, i) =>
+        deltas
+          .filter(({ index }) => index === i)
+          .map((delta) => delta.text)
+          .join(""),
+      ),
+    ).toEqual(plain.translations.map((translation) => translation.text));
+  });
+
+  it("answers what is wrong from the start with a status, not with an event", async () => {
+    const response = await client.translate({ text: "Привет", stream: true });
+    expect(response.status).toBe(422);
+    await problemOf(response);
+  });
+
+  it("releases the model when the reader goes away", async () => {
+    const text = "A dog runs. ".repeat(500);
+    for (let i = 0; i < 6; i++) {
+      const response = await client.translate({ text, stream: true });
+      const reader = response.body!.getReader();
+      await reader.read();
+      await reader.cancel();
+    }
+    // Only four requests at a time may hold it.
+    expect((await client.translate({ text: "One." })).status).toBe(200);
+  });
+});
+
+describe("StreamDecoder", () => {
+  const tokenizer = Tokenizer.fromJson(tokenizerJson);
+
+  it("hands out whole characters only", () => {
+    const text = "Straße, 日本, 👩‍👩‍👧 — é";
+    const decoder = new StreamDecoder(tokenizer);
+    const ids = tokenizer.encode(text);
+    const deltas = ids.map((id) => decoder.push(id));
+    deltas.push(decoder.finish(ids));
+    expect(deltas.join("")).toBe(text);
+    for (const delta of deltas) {
+      expect(delta).not.toContain("\uFFFD");
+      expect(delta.isWellFormed()).toBe(true);
+    }
+  });
+
+  it("gives up on a character that never ends", () => {
+    const [first] = tokenizer.encode("ß");
+    const decoder = new StreamDecoder(tokenizer);
+    expect(decoder.push(first!)).toBe("");
+    expect(decoder.finish([first!])).toBe("\uFFFD");
+  });
+});
