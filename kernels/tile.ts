@@ -57,6 +57,8 @@ function dequantize(acc: v128, zeroPoint: v128, sum: v128, scaleA: v128, scale: 
 }
 
 const GELU_LINEAR: f32 = -1.5957691216057308;
+/** Above it e^x would leave the range; x / e^88 is 0 for all a network can say. */
+const GELU_MAX: f32 = 88.0;
 const GELU_CUBIC: f32 = -0.07135481627260025;
 
 /**
@@ -65,5 +67,5 @@ const GELU_CUBIC: f32 = -0.07135481627260025;
  */
 function gelu(x: v128): v128 {
   const slope = f32x4.add(f32x4.splat(GELU_LINEAR), f32x4.mul(f32x4.splat(GELU_CUBIC), f32x4.mul(x, x)));
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.mul(x, slope))));
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.pmin(f32x4.splat(GELU_MAX), f32x4.mul(x, slope)))));
 }

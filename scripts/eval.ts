@@ -3,7 +3,9 @@
  * `--float` also with the float checkpoint it came from, the same search for both. Prints BLEU, chrF and speed.
  *
  * Whole captions are translated, as in training; the Worker would split a text into its sentences first. Choose models
- * on `dev`; the test splits are for the last word.
+ * on `dev`; the test splits are for the last word. "BLEU lower" is the figure to hold against published lowercased,
+ * tokenized BLEU: the words are those of tokenizer 13a, which for Multi30k's German references are Moses's but for
+ * quotation marks (written as entities there) and a few abbreviations: 991 of 1,000 lines of test2016 are the same.
  */
 import { createReadStream } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
@@ -126,7 +128,6 @@ async function run(
 ): Promise<{ run: TranslationRun; figures: Figures }> {
   const bar = new cliProgress.SingleBar({
     format: `${name} |{bar}| {value}/{total} sentences · {eta_formatted} left`,
-    hideCursor: true,
     clearOnComplete: true,
   });
   bar.start(pairs.length, 0);

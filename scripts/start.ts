@@ -1,12 +1,12 @@
 /**
- * `npm start [-- --port N]`: builds the kernels, puts the shipped models into the local R2 bucket, starts the Worker in
+ * `npm start [-- --port N]`: puts the shipped models into the local R2 bucket, builds the kernels, starts the Worker in
  * workerd (`wrangler dev`, offline, without an account), proves that it translates, and prints its address. Ctrl-C
  * ends it.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
+import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
@@ -47,9 +47,6 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   const models = [];
   for (const folder of folders) models.push(await readModelFolder(folder));
 
-  console.log("Building the kernels …");
-  await runQuietly([fileURLToPath(new URL("build-kernels.ts", import.meta.url))]);
-
   console.log("Filling the local bucket …");
   const bucket = await openLocalBucket(persistTo);
   try {
@@ -58,7 +55,8 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     await bucket.close();
   }
 
-  console.log("Starting the Worker …");
+  // wrangler.toml has the command that builds the kernels, so `wrangler deploy` builds them, too.
+  console.log("Building the kernels, starting the Worker …");
   const worker = startWorker(port, persistTo);
   const address = `http://${HOST}:${port}`;
   try {
@@ -84,35 +82,15 @@ Try it:
 
 /** @throws Error if the port cannot be listened on */
 function checkPort(port: number): Promise<void> {
-  return new Promise((done, fail) => {
+  return new Promise((done, refuse) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why =
         error.code === "EADDRINUSE" ? "is in use" : error.code === "EACCES" ? "needs more rights" : error.message;
-      fail(new Error(`port ${port} ${why}; choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`));
+      refuse(new Error(`port ${port} ${why}; choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`));
     });
     server.listen(port, HOST, () => server.close(() => done()));
   });
-}
-
-/** Runs a script; what it prints is shown only if it fails. */
-function runQuietly(args: string[]): Promise<void> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    const output = collectOutput(child);
-    child.on("error", fail);
-    child.on("close", (code) => (code === 0 ? done() : fail(new Error(output().trim()))));
-  });
-}
-
-function collectOutput(child: ChildProcess): () => string {
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  return () => output;
 }
 
 interface RunningWorker {
@@ -135,11 +113,11 @@ function startWorker(port: number, persistTo: string): RunningWorker {
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   for (const stream of [child.stdout, child.stderr]) stream.pipe(process.stderr);
-  const exited = new Promise<"stopped">((done, fail) => {
-    child.on("error", fail);
+  const exited = new Promise<"stopped">((done, failed) => {
+    child.on("error", failed);
     child.on("close", (code) => {
       if (stopping) done("stopped");
-      else fail(new Error(`start: the Worker ended with code ${code}; what it printed is above`));
+      else failed(new Error(`start: the Worker ended with code ${code}; what it printed is above`));
     });
   });
   // It may end before anybody waits for it.
@@ -163,14 +141,12 @@ async function translate(address: string, request: object): Promise<string> {
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
   });
-  const body = (await response.json()) as { translations?: { text: string }[]; detail?: string };
+  const body = (await response.json()) as {
+    translations?: { text: string }[];
+    detail?: string;
+  };
   if (!response.ok) throw new Error(`start: the first translation failed: ${body.detail ?? response.status}`);
   return body.translations?.[0]?.text ?? "";
 }
 
-try {
-  await start(options);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await start(options).catch(fail);

@@ -2,8 +2,8 @@
  * `npm run upload [-- <folder or id>] [--remote] [--prune] [--force] [--json FILE]`: checks a model and puts it into
  * R2, the local bucket of `wrangler dev` or the real one. Without a name, all of `models/`.
  */
-import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
+import { fail, writeJson } from "./cli.ts";
 import { openLocalBucket, openRemoteBucket } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, readModelFolder } from "./publish/model-folder.ts";
 import { type Published, publish } from "./publish/publish.ts";
@@ -19,7 +19,12 @@ const program = new Command("upload")
   .parse();
 
 async function upload(model: string | undefined): Promise<void> {
-  const options = program.opts<{ remote?: boolean; prune?: boolean; force?: boolean; json?: string }>();
+  const options = program.opts<{
+    remote?: boolean;
+    prune?: boolean;
+    force?: boolean;
+    json?: string;
+  }>();
   const folders = model === undefined ? await listModelFolders() : [await findModelFolder(model)];
   // All are checked before the first is written.
   const models = [];
@@ -39,12 +44,7 @@ async function upload(model: string | undefined): Promise<void> {
   } finally {
     await bucket.close();
   }
-  if (options.json) await writeFile(options.json, `${JSON.stringify({ models: published }, null, 2)}\n`);
+  if (options.json) await writeJson(options.json, { models: published });
 }
 
-try {
-  await upload(program.args[0]);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await upload(program.args[0]).catch(fail);

@@ -13,10 +13,9 @@ export function nearest(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** e^x in f32: Cephes' expf, 0 below −87, e^88 above 88. */
+/** e^x in f32: Cephes' expf, for x ≤ 88; stays at e^−87 below −87. */
 export function exp(x: number): number {
-  if (!(x >= -87)) return 0;
-  const clamped = Math.min(88, x);
+  const clamped = Math.max(-87, x);
   const n = nearest(f(clamped * f(Math.LOG2E)));
   let r = f(clamped - f(n * f(0.693359375)));
   r = f(r - f(n * f(-2.1219444e-4)));
@@ -101,7 +100,7 @@ export function activate(x: number, activation: Activation): number {
   if (activation === "relu") return Math.max(x, 0);
   if (activation === "none") return x;
   const slope = f(f(-1.5957691216057308) + f(f(-0.07135481627260025) * f(x * x)));
-  return f(x / f(1 + exp(f(x * slope))));
+  return f(x / f(1 + exp(Math.min(88, f(x * slope)))));
 }
 
 export interface Matrix {

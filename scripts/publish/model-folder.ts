@@ -31,7 +31,9 @@ const modelsPath = fileURLToPath(new URL("../../models", import.meta.url));
  */
 export async function listModelFolders(): Promise<string[]> {
   const entries = await readdir(modelsPath, { withFileTypes: true }).catch(() => []);
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => join(modelsPath, name));
+  const folders = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => join(modelsPath, name));
   if (folders.length === 0) {
     throw new Error(
       `${modelsPath}: expected a model, found none; run npm run train -- multi30k-en-de and npm run export`,
@@ -62,7 +64,10 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
     else if (name !== "card.md") throw new Error(`${join(directory, name)}: missing; run npm run export`);
   }
   try {
-    return { manifest: makeManifest(id.data, checkModel(contents), contents), contents };
+    return {
+      manifest: makeManifest(id.data, checkModel(contents), contents),
+      contents,
+    };
   } catch (error) {
     throw new Error(`${directory}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }

@@ -47,7 +47,13 @@ export async function publish(bucket: Bucket, model: ModelFolder, options: Publi
   }
   const prune = options.prune && previous && previous.version !== version;
   if (prune) await bucket.delete(filesOf(previous).map(({ key }) => key));
-  return { id, version, bytes, uploaded: !isThere, pruned_version: prune ? previous.version : null };
+  return {
+    id,
+    version,
+    bytes,
+    uploaded: !isThere,
+    pruned_version: prune ? previous.version : null,
+  };
 }
 
 async function readPrevious(bucket: Bucket, id: string): Promise<Manifest | undefined> {

@@ -63,8 +63,8 @@ interface Kernels {
     out: Address,
   ): void;
   f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
-  f32_log_sum_exp(n: number, x: Address, result: Address): void;
   f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
+  f32_raddexpminusmax(n: number, x: Address, max: number): number;
   f32_softmax(n: number, x: Address): number;
   f32_top_k(n: number, x: Address, k: number, values: Address, indices: Address): void;
   qc8w_f32_embedding(
@@ -103,7 +103,7 @@ export class Runtime {
   readonly #allocator: Allocator;
   /** Which way to sum int8 products is the faster one on this machine; see kernels/dot.ts. */
   readonly #pairs: number;
-  /** [2] f32 log-sum-exp, then [MAX_TOP_K] f32 values, then [MAX_TOP_K] i32 indices */
+  /** [MAX_TOP_K] f32 values, then [MAX_TOP_K] i32 indices */
   readonly #result: Address;
   #bytes: Uint8Array;
   #floats: Float32Array;
@@ -123,7 +123,7 @@ export class Runtime {
     this.#ints = new Int32Array(this.#memory.buffer);
     this.#allocator = new Allocator(start);
     this.#allocator.extend(this.memoryBytes);
-    this.#result = this.allocate(8 + 8 * MAX_TOP_K);
+    this.#result = this.allocate(8 * MAX_TOP_K);
   }
 
   /** Bytes of the whole memory. It grows and never shrinks. */
@@ -253,11 +253,9 @@ export class Runtime {
     this.#kernels.f32_attention(nHeads, dHead, q, rows, t, keyOffset, valueOffset, factor, scores, out);
   }
 
-  /** log Σ e^x over [n] f32. */
-  logSumExp(n: number, x: Address): number {
-    this.#kernels.f32_log_sum_exp(n, x, this.#result);
-    const result = this.#result >> 2;
-    return this.#floats[result]! + Math.log(this.#floats[result + 1]!);
+  /** log Σ e^x over [n] f32, whose largest is max. */
+  logSumExp(n: number, x: Address, max: number): number {
+    return max + Math.log(this.#kernels.f32_raddexpminusmax(n, x, max));
   }
 
   /**
@@ -270,7 +268,7 @@ export class Runtime {
     if (k < 1 || k > n || k > MAX_TOP_K) {
       throw new RangeError(`Runtime.topK: expected k in 1…${Math.min(n, MAX_TOP_K)}, got ${k}`);
     }
-    const address = this.#result + 8;
+    const address = this.#result;
     this.#kernels.f32_top_k(n, x, k, address, address + 4 * MAX_TOP_K);
     for (let i = 0; i < k; i++) {
       values[offset + i] = this.#floats[(address >> 2) + i]!;

@@ -196,7 +196,7 @@ export class Transformer {
     for (let r = 0; r < count; r++) {
       const row = logits + r * weights.embedding.n * F32;
       runtime.topK(vocab_size, row, k, candidates.logProbs, candidates.tokens, r * k);
-      const logSum = runtime.logSumExp(vocab_size, row);
+      const logSum = runtime.logSumExp(vocab_size, row, candidates.logProbs[r * k]!);
       for (let i = r * k; i < (r + 1) * k; i++) candidates.logProbs[i]! -= logSum;
     }
     return candidates;
