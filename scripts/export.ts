@@ -3,6 +3,7 @@
  * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
  * one rename: a model is there whole, or the old one stays.
  */
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
@@ -34,7 +35,7 @@ async function main(id: string, options: Options): Promise<void> {
   const config = parseModelConfig(await readOrFail(join(runDir, "config.json"), trainFirst));
   const tokenizer = await readOrFail(join(runDir, "tokenizer.json"), trainFirst);
   const checkpointPath = options.checkpoint ?? join(runDir, "best.safetensors");
-  await readOrFail(checkpointPath, trainFirst);
+  if (!existsSync(checkpointPath)) throw new Error(`export: expected ${checkpointPath}; ${trainFirst}`);
   const { parameters, progress } = await readCheckpoint(checkpointPath, config);
   if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
 
@@ -44,8 +45,8 @@ async function main(id: string, options: Options): Promise<void> {
   const { file, errors } = quantizeModel(config, parameters);
 
   const temporary = `${outDir}.part`;
-  await rm(temporary, { recursive: true, force: true });
   try {
+    await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await writeFile(join(temporary, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
     await writeFile(join(temporary, "tokenizer.json"), tokenizer);
@@ -56,7 +57,8 @@ async function main(id: string, options: Options): Promise<void> {
     await rm(outDir, { recursive: true, force: true });
     await rename(temporary, outDir);
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
+    // What cannot be removed was not written.
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw new Error(`export: cannot write ${outDir}: ${(cause as Error).message}`, { cause });
   }
 
