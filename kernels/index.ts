@@ -5,7 +5,7 @@
  *
  * Kernels are named as XNNPACK names them: qd8 = activations quantized dynamically per row to 7 bits, qc8w = weights
  * int8 per output channel, f32 = the rest. They never allocate: pointers are byte offsets into the imported memory,
- * and a kernel touches exactly the elements its comment names.
+ * and a kernel touches exactly the elements its comment names. Below `memory_start` lie constants of theirs.
  */
 export { i8_dot_prefers_pairs } from "./dot";
 export { f32_attention } from "./f32-attention";
@@ -16,3 +16,6 @@ export { f32_softmax } from "./f32-softmax";
 export { f32_top_k } from "./f32-top-k";
 export { qc8w_f32_embedding } from "./qc8w-f32-embedding";
 export { qd8_f32_qc8w_gemm } from "./qd8-f32-qc8w-gemm";
+
+/** The first address that is free for the caller. */
+export const memory_start: usize = __heap_base;

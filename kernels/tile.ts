@@ -1,4 +1,5 @@
 /** What the tiles of the matrix product share: the way from int32 sums to stored floats. */
+import { constant } from "./constant";
 import { exp } from "./exp";
 
 /** Sixteen outputs of one row: dequantize, add the bias, activate, add the residual, store. */
@@ -56,16 +57,19 @@ function dequantize(acc: v128, zeroPoint: v128, sum: v128, scaleA: v128, scale: 
   return f32x4.mul(f32x4.convert_i32x4_s(centred), f32x4.mul(scaleA, scale));
 }
 
-const GELU_LINEAR: f32 = -1.5957691216057308;
-/** Above it e^x would leave the range; x / e^88 is 0 for all a network can say. */
-const GELU_MAX: f32 = 88.0;
-const GELU_CUBIC: f32 = -0.07135481627260025;
+const geluTable = memory.data<f32>([
+  -1.5957691216057308, // −2·sqrt(2/π)
+  -0.07135481627260025, // the same times 0.044715
+  88.0, // the largest x of e^x; x / e^88 is 0 for all that a network can say
+  1.0,
+]);
 
 /**
  * GELU in its tanh form (Hendrycks and Gimpel 2016, arXiv:1606.08415), written as a sigmoid:
  * x / (1 + e^(−2·sqrt(2/π)·(x + 0.044715 x³))).
  */
 function gelu(x: v128): v128 {
-  const slope = f32x4.add(f32x4.splat(GELU_LINEAR), f32x4.mul(f32x4.splat(GELU_CUBIC), f32x4.mul(x, x)));
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.pmin(f32x4.splat(GELU_MAX), f32x4.mul(x, slope)))));
+  const slope = f32x4.add(constant(geluTable, 0), f32x4.mul(constant(geluTable, 1), f32x4.mul(x, x)));
+  const e = exp(f32x4.pmin(constant(geluTable, 2), f32x4.mul(x, slope)));
+  return f32x4.div(x, f32x4.add(constant(geluTable, 3), e));
 }

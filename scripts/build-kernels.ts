@@ -12,19 +12,21 @@ const builds = { relaxed: ["simd", "relaxed-simd"], simd: ["simd"] };
 /** Compiles one build. The module imports its memory (`env.memory`) and has neither data nor a start function. */
 async function buildKernels(name: string, features: string[]): Promise<void> {
   const outFile = `build/kernels/${name}.wasm`;
+  // Renamed when it is whole: a reader, or a second build at the same time, never sees half a file.
+  const partFile = `${outFile}.${process.pid}`;
   const { error, stderr } = await asc.main([
     "kernels/index.ts",
-    ...["--baseDir", root, "--outFile", `${outFile}.part`],
+    ...["--baseDir", root, "--outFile", partFile],
     ...features.flatMap((feature) => ["--enable", feature]),
     ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1"],
     ...["--optimizeLevel", "3", "--shrinkLevel", "0", "--converge", "--noAssert"],
   ]);
   if (error) throw new Error(`build-kernels: ${outFile}: ${error.message}\n${stderr.toString()}`);
-  const bytes = await readFile(`${root}${outFile}.part`);
+  const bytes = await readFile(`${root}${partFile}`);
   const data = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
   if (data.length !== 1)
     throw new Error(`build-kernels: ${outFile}: expected to import only memory, got ${data.map((i) => i.name)}`);
-  await rename(`${root}${outFile}.part`, `${root}${outFile}`);
+  await rename(`${root}${partFile}`, `${root}${outFile}`);
   console.log(`${outFile}: ${bytes.length} bytes`);
 }
 

@@ -98,7 +98,7 @@ async function main(model: string, options: Options): Promise<void> {
   console.log(formatFigures(rows));
   if (lost !== undefined) {
     console.log(
-      `int8 loses ${lost.bleu.toFixed(2)} BLEU, ${lost.bleu_lowercase.toFixed(2)} lowercased, ${lost.chrf.toFixed(2)} chrF`,
+      `float minus int8: ${lost.bleu.toFixed(2)} BLEU, ${lost.bleu_lowercase.toFixed(2)} lowercased, ${lost.chrf.toFixed(2)} chrF`,
     );
   }
   console.log(`BLEU ${SIGNATURES.bleu}\nBLEU lower ${SIGNATURES.bleu_lowercase}\nchrF2 ${SIGNATURES.chrf}`);

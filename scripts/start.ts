@@ -1,14 +1,15 @@
 /**
- * `npm start [-- --port N]`: puts the shipped models into the local R2 bucket, builds the kernels, starts the Worker in
+ * `npm start [-- --port N]`: builds the kernels, puts the shipped models into the local R2 bucket, starts the Worker in
  * workerd (`wrangler dev`, offline, without an account), proves that it translates, and prints its address. Ctrl-C
  * ends it.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
-import { findModelFolder, listModelFolders, readModelFolder } from "./publish/model-folder.ts";
+import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
 
 const HOST = "127.0.0.1";
@@ -47,16 +48,10 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   const models = [];
   for (const folder of folders) models.push(await readModelFolder(folder));
 
-  console.log("Filling the local bucket …");
-  const bucket = await openLocalBucket(persistTo);
-  try {
-    for (const folder of models) await publish(bucket, folder);
-  } finally {
-    await bucket.close();
-  }
+  console.log("Building the kernels, filling the local bucket …");
+  await Promise.all([buildKernels(), fillLocalBucket(models, persistTo)]);
 
-  // wrangler.toml has the command that builds the kernels, so `wrangler deploy` builds them, too.
-  console.log("Building the kernels, starting the Worker …");
+  console.log("Starting the Worker …");
   const worker = startWorker(port, persistTo);
   const address = `http://${HOST}:${port}`;
   try {
@@ -74,29 +69,68 @@ Try it:
   curl ${address}/v1/translate -H 'content-type: application/json' \\
     -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'
 `);
+    worker.showOutput();
     await worker.exited;
   } finally {
     worker.stop();
   }
 }
 
-/** @throws Error if the port cannot be listened on */
-function checkPort(port: number): Promise<void> {
+/** @throws Error if the port cannot be listened on, or not be called */
+async function checkPort(port: number): Promise<void> {
+  const other = `choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`;
+  const refused = await fetch(`http://${HOST}:${port}`, { method: "HEAD", signal: AbortSignal.timeout(1000) }).catch(
+    (error: Error) => error.cause instanceof Error && error.cause.message === "bad port",
+  );
+  // The list of https://fetch.spec.whatwg.org/#port-blocking
+  if (refused === true) throw new Error(`port ${port} is one that browsers refuse to call; ${other}`);
   return new Promise((done, refuse) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why =
         error.code === "EADDRINUSE" ? "is in use" : error.code === "EACCES" ? "needs more rights" : error.message;
-      refuse(new Error(`port ${port} ${why}; choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`));
+      refuse(new Error(`port ${port} ${why}; ${other}`));
     });
     server.listen(port, HOST, () => server.close(() => done()));
   });
+}
+
+/** What the build prints is shown only if it fails. */
+function buildKernels(): Promise<void> {
+  return new Promise((done, failed) => {
+    const script = fileURLToPath(new URL("build-kernels.ts", import.meta.url));
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "pipe"] });
+    const output = collectOutput(child);
+    child.on("error", failed);
+    child.on("close", (code) => (code === 0 ? done() : failed(new Error(output().trim()))));
+  });
+}
+
+async function fillLocalBucket(models: ModelFolder[], persistTo: string): Promise<void> {
+  const bucket = await openLocalBucket(persistTo);
+  try {
+    for (const model of models) await publish(bucket, model);
+  } finally {
+    await bucket.close();
+  }
+}
+
+function collectOutput(child: ChildProcess): () => string {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  return () => output;
 }
 
 interface RunningWorker {
   /** Resolves when Ctrl-C ended it; rejects when it ended by itself. */
   exited: Promise<"stopped">;
   stop: () => void;
+  /** From now on what it prints is shown; before, only if it fails. */
+  showOutput: () => void;
 }
 
 function startWorker(port: number, persistTo: string): RunningWorker {
@@ -112,17 +146,24 @@ function startWorker(port: number, persistTo: string): RunningWorker {
     if (child.exitCode === null) child.kill("SIGINT");
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
-  for (const stream of [child.stdout, child.stderr]) stream.pipe(process.stderr);
+  const output = collectOutput(child);
   const exited = new Promise<"stopped">((done, failed) => {
     child.on("error", failed);
     child.on("close", (code) => {
       if (stopping) done("stopped");
-      else failed(new Error(`start: the Worker ended with code ${code}; what it printed is above`));
+      else failed(new Error(`start: the Worker ended with code ${code}:\n${lastLines(output())}`));
     });
   });
   // It may end before anybody waits for it.
   exited.catch(() => {});
-  return { exited, stop };
+  const showOutput = () => {
+    for (const stream of [child.stdout, child.stderr]) stream.pipe(process.stderr);
+  };
+  return { exited, stop, showOutput };
+}
+
+function lastLines(text: string, count = 12): string {
+  return text.trim().split("\n").slice(-count).join("\n");
 }
 
 async function waitUntilHealthy(address: string): Promise<void> {

@@ -2,6 +2,7 @@
  * What the Worker is given from outside: its bindings and its settings, as wrangler.toml declares them.
  */
 import { z } from "zod";
+import { describeIssues } from "./model/config.ts";
 
 export interface Env {
   /** Holds the models; layout in model/manifest.ts. */
@@ -37,7 +38,7 @@ export interface Settings {
 /** @throws Error naming the variable that has a wrong value */
 export function readSettings(env: Env): Settings {
   const result = settingsSchema.safeParse(env);
-  if (!result.success) throw new Error(`wrangler.toml [vars]: ${z.prettifyError(result.error)}`);
+  if (!result.success) throw new Error(`wrangler.toml [vars]: ${describeIssues(result.error)}`);
   const vars = result.data;
   return {
     kernelBuild: vars.KERNEL_BUILD,

@@ -39,7 +39,7 @@ export async function translateAll(
       const best = hypotheses[i]?.[0];
       if (best === undefined)
         throw new Error(`translateAll: expected a hypothesis for sentence ${index + 1}, got none`);
-      // The tokenizer writes a space in front of the first word.
+      // Many a tokenizer writes a space in front of the first word.
       run.translations[index] = tokenizer.decode(best.tokens).trim();
       run.targetTokens += best.tokens.length;
       if (!best.finished) run.cut++;

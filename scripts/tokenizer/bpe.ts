@@ -34,7 +34,13 @@ export interface TokenizerJson {
   normalizer: { type: "NFC" };
   pre_tokenizer: { type: "ByteLevel"; add_prefix_space: boolean; trim_offsets: boolean; use_regex: boolean };
   post_processor: null;
-  decoder: { type: "ByteLevel"; add_prefix_space: boolean; trim_offsets: boolean; use_regex: boolean };
+  decoder: {
+    type: "Sequence";
+    decoders: [
+      { type: "ByteLevel"; add_prefix_space: boolean; trim_offsets: boolean; use_regex: boolean },
+      { type: "Strip"; content: string; start: number; stop: number },
+    ];
+  };
   model: {
     type: "BPE";
     dropout: null;
@@ -112,7 +118,8 @@ function describe(specialTokens: string[], tokens: string[], merges: [string, st
     normalizer: { type: "NFC" },
     pre_tokenizer: BYTE_LEVEL,
     post_processor: null,
-    decoder: BYTE_LEVEL,
+    // Takes the space in front of the first word off again.
+    decoder: { type: "Sequence", decoders: [BYTE_LEVEL, { type: "Strip", content: " ", start: 1, stop: 0 }] },
     model: {
       type: "BPE",
       dropout: null,

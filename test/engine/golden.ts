@@ -1,5 +1,6 @@
 /** The golden check, the same in Node and in workerd: exact logits, tokens and text of the tiny fixture. */
 import { expect } from "vitest";
+import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
 import { parseModelConfig } from "../../worker/model/config.ts";
@@ -28,12 +29,12 @@ export async function expectGolden({ configJson, tokenizerJson, weights, kernels
   const encoded = model.encode([...source, config.eos_token_id]);
   const cache = model.createCache();
   const all: Uint8Array[] = [];
-  let previous: { token: number; previous: undefined; position: number; cacheRow: number } | undefined;
+  let previous: Prefix | undefined;
   const steps = [config.bos_token_id, ...golden.tokens].slice(0, golden.first_logits.length);
   steps.forEach((token, position) => {
-    const prefix = { token, previous, position, cacheRow: 0 };
+    const prefix: Prefix = { token, previous, position, cacheRow: 0 };
     model.step([{ source: encoded, prefix }], cache, 1);
-    previous = prefix as typeof previous;
+    previous = prefix;
     const logits = model.logits(0);
     expect([...logits.subarray(0, 4)]).toEqual(golden.first_logits[position]);
     all.push(new Uint8Array(logits.buffer));

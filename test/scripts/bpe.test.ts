@@ -118,7 +118,7 @@ describe("trainBpe", () => {
     const tokenizer = tokenizerOf(json);
     const ids = tokenizer.encode("</s>");
     expect(ids).not.toContain(2);
-    expect(tokenizer.decode(ids).trim()).toBe("</s>");
+    expect(tokenizer.decode(ids)).toBe("</s>");
   });
 
   test.each([
@@ -141,13 +141,21 @@ describe("the tokenizer it describes", () => {
     expect(tokenizer.encode("Ein Mann")).toHaveLength(2);
   });
 
-  test("gives any text back, in NFC and with a space in front", () => {
+  test("gives any text back, in NFC and without a space in front", () => {
     const roundTrip = (text: string) => {
       const expected = text.normalize("NFC");
       const decoded = tokenizer.decode(tokenizer.encode(text));
-      expect(decoded).toBe(expected === "" || expected.startsWith(" ") ? expected : ` ${expected}`);
+      expect(decoded).toBe(expected.replace(/^ /, ""));
     };
-    for (const text of [...TEXTS, "Ma\u0308nner", "😀 日本語 עברית", "x  y\tz\n", "<pad></s>", "\u0000\u007f\ufeff"]) {
+    for (const text of [
+      ...TEXTS,
+      "Ma\u0308nner",
+      "  x",
+      "😀 日本語 עברית",
+      "x  y\tz\n",
+      "<pad></s>",
+      "\u0000\u007f\ufeff",
+    ]) {
       roundTrip(text);
     }
     fc.assert(fc.property(fc.string({ unit: "grapheme" }), roundTrip));

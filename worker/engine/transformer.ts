@@ -80,6 +80,11 @@ export class Transformer {
     return this.#runtime.memoryBytes;
   }
 
+  /** Bytes of working buffers in use: the run state, and what requests in flight keep. */
+  get allocatedBytes(): number {
+    return this.#runtime.allocatedBytes;
+  }
+
   /** Multiply-adds of encoding one source token, attention not counted. */
   get encoderMacs(): number {
     const { d_model, d_ff, n_enc_layers, n_dec_layers } = this.config;

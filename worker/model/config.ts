@@ -66,6 +66,16 @@ export const modelConfigSchema = z
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
+/** The most a message lists: who has more wrong has another file. */
+const MAX_ISSUES = 4;
+
+/** What is wrong with a file or a setting, in one line. */
+export function describeIssues(error: z.ZodError): string {
+  const lines = error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join(".")}: ${message}` : message));
+  const more = lines.length > MAX_ISSUES ? `; and ${lines.length - MAX_ISSUES} more` : "";
+  return lines.slice(0, MAX_ISSUES).join("; ") + more;
+}
+
 /**
  * Parses the text of a `config.json`.
  * @throws Error naming each key that is missing or wrong
@@ -78,7 +88,7 @@ export function parseModelConfig(text: string): ModelConfig {
     throw new Error(`config.json: expected JSON, got ${JSON.stringify(text.slice(0, 40))}`, { cause });
   }
   const result = modelConfigSchema.safeParse(json);
-  if (!result.success) throw new Error(`config.json: ${z.prettifyError(result.error)}`);
+  if (!result.success) throw new Error(`config.json: ${describeIssues(result.error)}`);
   return result.data;
 }
 

@@ -12,7 +12,7 @@
  * load need no other object.
  */
 import { z } from "zod";
-import { modelConfigSchema } from "./config.ts";
+import { describeIssues, modelConfigSchema } from "./config.ts";
 
 export const MODEL_PREFIX = "models/";
 export const MODEL_FILES = ["config.json", "tokenizer.json", "model.safetensors", "card.md"] as const;
@@ -66,6 +66,6 @@ export function parseManifest(key: string, text: string): Manifest {
     });
   }
   const result = manifestSchema.safeParse(json);
-  if (!result.success) throw new Error(`${key}: ${z.prettifyError(result.error)}; upload the model again`);
+  if (!result.success) throw new Error(`${key}: ${describeIssues(result.error)}; upload the model again`);
   return result.data;
 }
