@@ -18,4 +18,6 @@ export { qc8w_f32_embedding } from "./qc8w-f32-embedding";
 export { qd8_f32_qc8w_gemm } from "./qd8-f32-qc8w-gemm";
 
 /** The first address that is free for the caller. */
-export const memory_start: usize = __heap_base;
+export function memory_start(): usize {
+  return __heap_base;
+}

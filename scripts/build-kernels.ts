@@ -9,7 +9,7 @@ import asc from "assemblyscript/asc";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const builds = { relaxed: ["simd", "relaxed-simd"], simd: ["simd"] };
 
-/** Compiles one build. The module imports its memory (`env.memory`) and has neither data nor a start function. */
+/** Compiles one build. The module imports its memory (`env.memory`) and nothing else. */
 async function buildKernels(name: string, features: string[]): Promise<void> {
   const outFile = `build/kernels/${name}.wasm`;
   // Renamed when it is whole: a reader, or a second build at the same time, never sees half a file.
@@ -18,14 +18,15 @@ async function buildKernels(name: string, features: string[]): Promise<void> {
     "kernels/index.ts",
     ...["--baseDir", root, "--outFile", partFile],
     ...features.flatMap((feature) => ["--enable", feature]),
-    ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1"],
+    ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1", "--memoryBase", "64"],
     ...["--optimizeLevel", "3", "--shrinkLevel", "0", "--converge", "--noAssert"],
   ]);
   if (error) throw new Error(`build-kernels: ${outFile}: ${error.message}\n${stderr.toString()}`);
   const bytes = await readFile(`${root}${partFile}`);
-  const data = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
-  if (data.length !== 1)
-    throw new Error(`build-kernels: ${outFile}: expected to import only memory, got ${data.map((i) => i.name)}`);
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes)).map(({ name }) => name);
+  if (imports.join() !== "memory") {
+    throw new Error(`build-kernels: ${outFile}: expected to import memory and nothing else, got ${imports}`);
+  }
   await rename(`${root}${partFile}`, `${root}${outFile}`);
   console.log(`${outFile}: ${bytes.length} bytes`);
 }

@@ -79,20 +79,19 @@ Try it:
 /** @throws Error if the port cannot be listened on, or not be called */
 async function checkPort(port: number): Promise<void> {
   const other = `choose another: npm start -- --port ${port === 8787 ? 8788 : 8787}`;
-  const refused = await fetch(`http://${HOST}:${port}`, { method: "HEAD", signal: AbortSignal.timeout(1000) }).catch(
-    (error: Error) => error.cause instanceof Error && error.cause.message === "bad port",
-  );
-  // The list of https://fetch.spec.whatwg.org/#port-blocking
-  if (refused === true) throw new Error(`port ${port} is one that browsers refuse to call; ${other}`);
-  return new Promise((done, refuse) => {
+  await new Promise<void>((done, refuse) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === "EADDRINUSE" ? "is in use" : error.code === "EACCES" ? "needs more rights" : error.message;
+      const why = { EADDRINUSE: "is in use", EACCES: "needs more rights" }[error.code ?? ""] ?? error.message;
       refuse(new Error(`port ${port} ${why}; ${other}`));
     });
     server.listen(port, HOST, () => server.close(() => done()));
   });
+  // The list of https://fetch.spec.whatwg.org/#port-blocking. Nobody listens, so this fails either way.
+  const error = await fetch(`http://${HOST}:${port}`).catch((reason: Error) => reason);
+  if (error instanceof Error && error.cause instanceof Error && error.cause.message === "bad port") {
+    throw new Error(`port ${port} is one that browsers refuse to call; ${other}`);
+  }
 }
 
 /** What the build prints is shown only if it fails. */

@@ -9,12 +9,13 @@ import { Command, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { findRecipe } from "./recipes/index.ts";
 import { writeLossPlot } from "./report/plot.ts";
-import { packingFigures } from "./training/batches.ts";
 import { createDevScorer } from "./training/dev-score.ts";
 import { encodePairs, openRun } from "./training/prepare.ts";
 import type { DeviceName } from "./training/replica.ts";
 import { createReplicas } from "./training/replicas.ts";
-import { type StepMetrics, train } from "./training/trainer.ts";
+import { type DevMetrics, type StepMetrics, train } from "./training/trainer.ts";
+import { packingFigures } from "./training/translation-batches.ts";
+import { translationTask } from "./training/translation-task.ts";
 import { startWebGpu } from "./training/webgpu.ts";
 
 interface Options {
@@ -46,7 +47,7 @@ async function main(id: string, options: Options): Promise<void> {
   const device = options.device === "auto" ? ((await startWebGpu()) ? "webgpu" : "wasm") : options.device;
   const count = device === "webgpu" ? 1 : (options.threads ?? availableParallelism());
   const rows = Math.ceil(training.rowsPerStep[device] / count);
-  const shape = { rows, sourceLength: training.rowLength, targetLength: training.rowLength };
+  const shape = { rows, sourceLength: recipe.rowLength, targetLength: recipe.rowLength };
   const trainSet = encodePairs(trainPairs, tokenizer, shape);
   const devSet = encodePairs(devPairs, tokenizer, shape);
   const packing = packingFigures(trainSet.pairs, shape, count);
@@ -57,7 +58,11 @@ async function main(id: string, options: Options): Promise<void> {
   );
 
   const replicas = await createReplicas(
-    { device, config, shape, regularization: { dropout: training.dropout, labelSmoothing: training.labelSmoothing } },
+    {
+      device,
+      objective: { kind: "translation", config },
+      regularization: { dropout: training.dropout, labelSmoothing: training.labelSmoothing },
+    },
     count,
   );
   const stop = new AbortController();
@@ -78,30 +83,37 @@ async function main(id: string, options: Options): Promise<void> {
     started = true;
     bar.setTotal(Math.max(totalSteps, metrics.step));
     bar.update(metrics.step, payload);
-    if (metrics.dev_loss === undefined) return;
+  };
+  const onEvaluation = ({ epoch, dev_loss, dev_score, elapsed_s }: DevMetrics) => {
     bar.stop();
-    console.log(
-      `epoch ${metrics.epoch + 1}: dev loss ${metrics.dev_loss.toFixed(3)}, dev BLEU ${metrics.dev_bleu?.toFixed(2)} (int8, greedy), ` +
-        `loss ${metrics.loss.toFixed(3)}, ${Math.round(metrics.elapsed_s / 60)} min`,
-    );
     started = false;
+    const minutes = Math.round(elapsed_s / 60);
+    console.log(
+      `epoch ${epoch}: dev loss ${dev_loss.toFixed(3)}, dev BLEU ${dev_score.toFixed(2)} (int8, greedy), ${minutes} min`,
+    );
   };
   const progress = await train({
-    recipe,
+    training,
     config,
+    task: translationTask({
+      config,
+      shape,
+      count,
+      train: trainSet.pairs,
+      dev: devSet.pairs,
+      seed: training.seed,
+      score: await createDevScorer(config, tokenizer, devPairs),
+    }),
     runDir,
     replicas,
-    shape,
-    train: trainSet.pairs,
-    dev: devSet.pairs,
     epochs: options.epochs ?? training.epochs,
-    scoreDev: await createDevScorer(config, tokenizer, devPairs),
     onStep,
+    onEvaluation,
     signal: stop.signal,
   });
   bar.stop();
   await replicas.close();
-  await writeLossPlot(join(runDir, "metrics.jsonl"), join(runDir, "loss.svg"));
+  await writeLossPlot(join(runDir, "metrics.jsonl"), join(runDir, "loss.svg"), "BLEU");
   console.log(
     stop.signal.aborted
       ? `stopped at step ${progress.step}; the same command goes on from here`

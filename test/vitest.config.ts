@@ -2,7 +2,6 @@
  * Two test projects: `node` runs `*.test.ts` in Node, `workerd` runs `*.workerd.test.ts` inside the Workers runtime
  * with the bindings of wrangler.toml. Run with `vitest run --config test/vitest.config.ts`.
  */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -25,13 +24,7 @@ export default defineConfig({
       },
       {
         root,
-        plugins: [
-          cloudflareTest(
-            existsSync(configPath)
-              ? { wrangler: { configPath } }
-              : { miniflare: { compatibilityDate: "2026-10-01", compatibilityFlags: ["nodejs_compat"] } },
-          ),
-        ],
+        plugins: [cloudflareTest({ wrangler: { configPath } })],
         test: { name: "workerd", include: ["test/**/*.workerd.test.ts"], testTimeout: 60_000 },
       },
     ],

@@ -31,7 +31,7 @@ export function createApp(store = new ModelStore()): App {
     throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
   });
   // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
-  app.use(cors());
+  app.use(cors({ origin: "*", exposeHeaders: ["retry-after", "allow"] }));
   app.use(async (c, next) => {
     const settings = readSettings(c.env);
     c.set("store", store);
@@ -41,7 +41,10 @@ export function createApp(store = new ModelStore()): App {
       settings,
       waitUntil: (work) => c.executionCtx.waitUntil(work),
     });
-    await next();
+    // A request whose client leaves is run to its end all the same, or it would never release what it holds.
+    const work = next();
+    c.executionCtx.waitUntil(work.catch(() => {}));
+    await work;
   });
   addLimits(app);
   addHealth(app);

@@ -6,8 +6,11 @@
 import type { Context } from "hono";
 import { toProblem } from "./errors.ts";
 
-/** Never fails: if the reader is gone, the work's signal says so. */
-export type Send = (event: string, data: unknown) => Promise<void>;
+/**
+ * Never fails and never waits: if the reader is gone, the work's signal says so, and one that is slow must not hold up
+ * the work, which holds a model. What was not read yet is kept; it is no larger than the answer.
+ */
+export type Send = (event: string, data: unknown) => void;
 
 /**
  * @param signal aborts when the request does
@@ -23,16 +26,16 @@ export function sendEvents(
   const gone = new AbortController();
   writer.closed.catch((reason) => gone.abort(reason));
   const encoder = new TextEncoder();
-  const send: Send = async (event, data) => {
+  const send: Send = (event, data) => {
     // JSON has no line break in it, so the data are one line.
     const bytes = encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    await writer.write(bytes).catch(() => {});
+    writer.write(bytes).catch(() => {});
   };
   const run = async () => {
     try {
       await work(send, AbortSignal.any([signal, gone.signal]));
     } catch (error) {
-      if (!signal.aborted && !gone.signal.aborted) await send("error", toProblem(error).body);
+      if (!signal.aborted && !gone.signal.aborted) send("error", toProblem(error).body);
     }
     await writer.close();
   };

@@ -6,7 +6,7 @@
  * which waits for one turn of the event loop; what that costs is below a millisecond and is in the figure.
  */
 export class Stopwatch {
-  readonly laps = { load_ms: 0, tokenize_ms: 0, generate_ms: 0 };
+  readonly laps = { load_ms: 0, tokenize_ms: 0, queue_ms: 0, generate_ms: 0 };
   #sinceMs = performance.now();
 
   /** Ends a part that ended with I/O. */

@@ -23,23 +23,36 @@ export interface RequestScope {
 /** A model held by a request. It stays in memory until `release`. */
 export interface Lease {
   model: LoadedModel;
+  /**
+   * Waits until the engine has room for so many rows, sentences × beam. Few rows find room beside many.
+   * @throws Problem overloaded if there is none for long
+   */
+  enter: (rows: number) => Promise<void>;
   release: () => void;
 }
 
 interface Entry {
   model: LoadedModel;
-  /** When each request that uses it now began. */
-  leases: Set<{ sinceMs: number }>;
+  /** The requests that use it now: when each began, and the rows it computes. */
+  leases: Set<{ sinceMs: number; rows: number }>;
 }
 
-/** A request of this age is dead, ended by the runtime without a chance to release: 5 min of CPU is the most it gets. */
-const LEASE_LIFE_MS = 10 * 60_000;
-/** Requests that use one model at a time; each has its own key/value cache in the model's memory, some 10 MiB. */
-const MAX_LEASES = 4;
-/** How long a request waits for one of them to end, and how often it looks. */
+/**
+ * A request of this age counts as dead: the runtime may end one, for its CPU time, without a chance to release. If it
+ * lives after all, it keeps its model alive by itself.
+ */
+const LEASE_LIFE_MS = 120_000;
+/**
+ * Rows that one model computes at a time, over all requests; each row has its keys and values in the model's memory,
+ * some 300 kB. The last of them are left to requests of few rows.
+ */
+const MAX_ROWS = 128;
+const RESERVED_ROWS = 32;
+const FEW_ROWS = 8;
+/** How long a request waits for room, and how often it looks. */
 const MAX_WAIT_MS = 30_000;
 const WAIT_STEP_MS = 5;
-/** A load of this age is dead too, its request was ended by the runtime; whoever waits for it starts over. */
+/** A load of this age is dead too: who waits for it gives up, and the next request starts over. */
 const LOAD_LIFE_MS = 30_000;
 /** Memory of a model before it is known: its weights' bytes times this, for the arena. */
 const ARENA_ESTIMATE = 1.25;
@@ -55,15 +68,12 @@ export class ModelStore {
   #catalogReadMs = 0;
   #catalogRead: Promise<Catalog> | undefined;
 
-  /** The manifests that R2 holds, ordered by id; broken ones are logged and left out. */
+  /** The manifests that R2 holds, ordered by id; broken ones are left out. */
   async list(scope: RequestScope): Promise<Manifest[]> {
     const catalog = await this.#currentCatalog(scope);
-    const manifests: Manifest[] = [];
-    for (const entry of catalog.values()) {
-      if (entry instanceof Error) console.error(entry.message);
-      else manifests.push(entry);
-    }
-    return manifests.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return [...catalog.values()]
+      .filter((entry): entry is Manifest => !(entry instanceof Error))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /**
@@ -86,27 +96,30 @@ export class ModelStore {
   }
 
   /**
-   * Holds a model for a request, loading it first if need be, and waiting while too many others use it.
-   * @throws Problem model_unavailable if it cannot be loaded, overloaded if there is no room
+   * Holds a model for a request, loading it first if need be.
+   * @throws Problem model_unavailable if it cannot be loaded, overloaded if other models leave no room for it
    */
   async acquire(scope: RequestScope, manifest: Manifest): Promise<Lease> {
     const { id } = manifest;
-    const deadlineMs = Date.now() + MAX_WAIT_MS;
-    let entry = await this.#entryOf(scope, manifest);
-    // Looks again and again instead of being called: a request that the runtime has ended calls nobody.
-    while (liveLeases(entry) >= MAX_LEASES) {
-      if (Date.now() > deadlineMs) throw overloaded(`model ${id}: ${MAX_LEASES} requests are using it; try again`);
-      await scheduler.wait(WAIT_STEP_MS);
-      entry = await this.#entryOf(scope, manifest);
-    }
+    const entry = await this.#entryOf(scope, manifest);
     if (this.#entries.get(id) === entry) {
       this.#entries.delete(id);
       this.#entries.set(id, entry);
     }
     const { leases, model } = entry;
-    const lease = { sinceMs: Date.now() };
+    const lease = { sinceMs: Date.now(), rows: 0 };
     leases.add(lease);
-    return { model, release: () => leases.delete(lease) };
+    const enter = async (rows: number) => {
+      const most = rows <= FEW_ROWS ? MAX_ROWS : MAX_ROWS - RESERVED_ROWS;
+      const deadlineMs = Date.now() + MAX_WAIT_MS;
+      // Looks again and again instead of being called: a request that the runtime has ended calls nobody.
+      while (liveLeases(entry).rows + rows > most) {
+        if (Date.now() > deadlineMs) throw overloaded(`model ${id}: too many requests are using it; try again`);
+        await scheduler.wait(WAIT_STEP_MS);
+      }
+      lease.rows = rows;
+    };
+    return { model, enter, release: () => leases.delete(lease) };
   }
 
   async #entryOf(scope: RequestScope, manifest: Manifest): Promise<Entry> {
@@ -154,6 +167,7 @@ export class ModelStore {
       .then((catalog) => {
         this.#catalog = catalog;
         this.#catalogReadMs = Date.now();
+        for (const entry of catalog.values()) if (entry instanceof Error) console.error(entry.message);
         for (const id of this.#entries.keys()) if (!catalog.has(id)) this.#entries.delete(id);
         return catalog;
       })
@@ -187,15 +201,16 @@ export class ModelStore {
     this.#makeRoom(scope.settings.memoryBudgetBytes, files["model.safetensors"].bytes * ARENA_ESTIMATE, id);
     try {
       const model = await loadModel(scope.bucket, manifest, scope.kernels);
-      const entry: Entry = { model, leases: new Set() };
-      this.#entries.delete(id);
       this.#makeRoom(scope.settings.memoryBudgetBytes, model.transformer.memoryBytes, id);
+      const entry: Entry = { model, leases: new Set() };
+      // The old version leaves only now; requests that still use it keep it alive.
+      this.#entries.delete(id);
       this.#entries.set(id, entry);
       return entry;
     } catch (error) {
       if (error instanceof Problem) throw error;
-      // What the catalogue says may be what is wrong: let the next request read it anew.
-      this.#catalog = undefined;
+      // What the catalogue says may be what is wrong: the next request reads it anew, unless an old version serves it.
+      if (!this.#entries.has(id)) this.#catalog = undefined;
       throw modelUnavailable(`model ${id} ${version}: ${reason(error)}`, error);
     }
   }
@@ -208,7 +223,7 @@ export class ModelStore {
     const usedBytes = () => this.loaded().reduce((sum, model) => sum + model.memoryBytes, 0);
     for (const [other, entry] of this.#entries) {
       if (usedBytes() + bytes <= budgetBytes) return;
-      if (liveLeases(entry) === 0) this.#entries.delete(other);
+      if (liveLeases(entry).count === 0) this.#entries.delete(other);
     }
     if (usedBytes() + bytes > budgetBytes) {
       throw overloaded(`model ${id}: needs ${mib(bytes)}, and other models in use leave no room; try again`);
@@ -220,10 +235,14 @@ function nameOf({ id, version }: Manifest): string {
   return `${id}@${version}`;
 }
 
-function liveLeases({ leases }: Entry): number {
+function liveLeases({ leases }: Entry): { count: number; rows: number } {
   const deadBeforeMs = Date.now() - LEASE_LIFE_MS;
-  for (const lease of leases) if (lease.sinceMs < deadBeforeMs) leases.delete(lease);
-  return leases.size;
+  let rows = 0;
+  for (const lease of leases) {
+    if (lease.sinceMs < deadBeforeMs) leases.delete(lease);
+    else rows += lease.rows;
+  }
+  return { count: leases.size, rows };
 }
 
 /** Waits for another request's work, but not for ever: that request may have been ended without a word. */
@@ -247,5 +266,5 @@ function reason(error: unknown): string {
 }
 
 function mib(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  return `${(bytes / 2 ** 20).toFixed(2)} MiB`;
 }

@@ -8,6 +8,7 @@ import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loading.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { cleanText } from "./text/clean.ts";
+import { matchLanguage } from "./text/languages.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
 
 export interface TranslateOptions {
@@ -34,11 +35,12 @@ export type Plan = Piece[][];
 
 /**
  * Cuts texts into pieces and tokenizes them.
- * @param source BCP 47 code
+ * @param source BCP 47 code, one that the model knows
  * @throws Problem unsupported_language if a text is written in an alphabet that the model does not read
  */
 export function planTranslation(texts: string[], source: string, model: LoadedModel): Plan {
   const { config } = model.manifest;
+  const language = matchLanguage(config.source_languages, source) ?? config.source_languages[0]!;
   return texts.map((text, index) => {
     const clean = cleanText(text);
     if (!model.readsScript(clean)) {
@@ -50,8 +52,17 @@ export function planTranslation(texts: string[], source: string, model: LoadedMo
       );
     }
     // One position is left for the end token.
-    return textPieces(clean, source, model.tokenizer, config.max_seq_len - 1);
+    return textPieces(clean, language, model.tokenizer, config.max_seq_len - 1);
   });
+}
+
+/** Rows of the engine at a time, at most: its own bound. */
+const MAX_ROWS = 32;
+
+/** How many rows of the engine `translate` will keep busy. `translateStreaming` needs no more than its beam. */
+export function planRows(plan: Plan, beamSize: number): number {
+  const sentences = plan.flat().filter((piece) => piece.tokens).length;
+  return Math.min(sentences * beamSize, MAX_ROWS);
 }
 
 /** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
@@ -73,13 +84,13 @@ export async function translate(plan: Plan, model: LoadedModel, options: Transla
 /**
  * Translates sentence by sentence in reading order and reports the text as it grows, a token at a time when greedy, a
  * sentence at a time with a beam, whose text is only known at its end.
- * @param onDelta gets the index of the text and what to append to its translation; awaited before the next sentence
+ * @param onDelta gets the index of the text and what to append to its translation
  */
 export async function translateStreaming(
   plan: Plan,
   model: LoadedModel,
   options: TranslateOptions,
-  onDelta: (index: number, delta: string) => Promise<void>,
+  onDelta: (index: number, delta: string) => void,
 ): Promise<Translation[]> {
   const translations: Translation[] = [];
   for (const [index, pieces] of plan.entries()) {
@@ -88,18 +99,19 @@ export async function translateStreaming(
       options.signal.throwIfAborted();
       if (!piece.tokens) {
         translation.addVerbatim(piece);
-        await onDelta(index, piece.text);
+        onDelta(index, piece.text);
         continue;
       }
       const decoder = new StreamDecoder(model.tokenizer);
-      const onToken = (_: number, id: number) => void onDelta(index, decoder.push(id));
+      const onToken = (_: number, id: number) => onDelta(index, decoder.push(id));
       const hypotheses = await generate(
         model.transformer,
         [piece.tokens],
-        options.beamSize === 1 ? { ...options, onToken } : options,
+        // A turn of the event loop at every step, so that a token is sent before the next is computed.
+        options.beamSize === 1 ? { ...options, onToken, macsPerTurn: 0 } : options,
       );
       const hypothesis = hypotheses[0]![0]!;
-      await onDelta(index, decoder.finish(hypothesis.tokens));
+      onDelta(index, decoder.finish(hypothesis.tokens));
       translation.addSentence(piece, hypothesis, decoder.text);
     }
     translations.push(translation.build());

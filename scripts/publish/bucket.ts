@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 export interface Bucket {
   /** For people: which bucket it is. */
@@ -74,7 +75,8 @@ export function localBucket(binding: LocalR2, close: () => Promise<void>): Bucke
   };
 }
 
-export async function openRemoteBucket(): Promise<Bucket> {
+/** @param location which bucket of that name; tests take the local one, since all else is the same */
+export async function openRemoteBucket(location = ["--remote"]): Promise<Bucket> {
   const { unstable_readConfig } = await import("wrangler");
   const { r2_buckets } = unstable_readConfig({ config: configPath });
   const buckets: { binding: string; bucket_name?: string }[] = r2_buckets;
@@ -82,7 +84,7 @@ export async function openRemoteBucket(): Promise<Bucket> {
   if (!name) throw new Error(`${configPath}: expected an R2 bucket bound to MODELS`);
   const directory = await mkdtemp(join(tmpdir(), "edge-slm-upload-"));
   const object = (verb: string, key: string, ...args: string[]) =>
-    runWrangler(["r2", "object", verb, `${name}/${key}`, "--remote", ...args]);
+    runWrangler(["r2", "object", verb, `${name}/${key}`, ...location, ...args]);
   return {
     name: `the bucket ${name}`,
     async getText(key) {
@@ -130,9 +132,10 @@ function runWrangler(args: string[]): Promise<{ code: number | null; stdout: str
 
 /** Wrangler's own error line, out of what it printed. */
 function wranglerError(doing: string, output: string): Error {
-  const lines = output.split("\n").map((line) => line.trim());
-  const line = lines.find((text) => text.includes("ERROR")) ?? lines.find((text) => text !== "") ?? "no output";
-  return new Error(
-    `upload: ${doing}: ${line.replace(/^.*?\[ERROR\]\s*/, "")} (npx wrangler login, or CLOUDFLARE_API_TOKEN)`,
-  );
+  const lines = stripVTControlCharacters(output)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  const line = lines.find((text) => text.includes("[ERROR]")) ?? lines.at(-1) ?? "no output";
+  return new Error(`upload: ${doing}: ${line.replace(/^.*\[ERROR\]\s*/, "")}`);
 }

@@ -35,9 +35,9 @@ export const multi30kEnDe: TranslationRecipe = {
   },
   splits: ["train", "dev", "test2016", "test2017"],
   loadSplit: (split, options) => loadMulti30k((split === "dev" ? "val" : split) as Multi30kSplit, options),
+  rowLength: 48,
   training: {
     epochs: 25,
-    rowLength: 48,
     rowsPerStep: { wasm: 64, webgpu: 256 },
     peakLearningRate: 3e-3,
     warmupSteps: 250,

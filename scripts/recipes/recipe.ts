@@ -1,5 +1,5 @@
 /** What a recipe is: everything that decides how one shipped model is made, in one object. */
-import type { ModelConfig } from "../../worker/model/config.ts";
+import type { TranslationConfig } from "../../worker/model/config.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
@@ -8,29 +8,32 @@ export interface DataOptions {
   cacheDir?: string | undefined;
 }
 
+/** The schedule and the regularization of a run. */
+export interface TrainingOptions {
+  epochs: number;
+  /** Rows of one step, over all replicas, on a CPU and on a GPU. */
+  rowsPerStep: { wasm: number; webgpu: number };
+  peakLearningRate: number;
+  warmupSteps: number;
+  /** The share of the steps over which the learning rate falls to zero. */
+  decayShare: number;
+  dropout: number;
+  labelSmoothing: number;
+  weightDecay: number;
+  /** Dev score and checkpoint every so many epochs. */
+  evaluateEvery: number;
+  seed: number;
+}
+
 export interface TranslationRecipe {
   /** Names the run and the model: `models/<id>`. */
   id: string;
   /** Everything of `config.json` that does not come out of training. */
-  config: Omit<ModelConfig, "card"> & { card: Omit<ModelConfig["card"], "quality"> };
+  config: Omit<TranslationConfig, "card"> & { card: Omit<TranslationConfig["card"], "quality"> };
   /** Reads a split; `train` and `dev` exist in each recipe, the others are for evaluation only. */
   loadSplit(split: string, options: DataOptions): Promise<SentencePair[]>;
   splits: string[];
-  training: {
-    epochs: number;
-    /** Pairs are packed into rows of this many tokens a side. */
-    rowLength: number;
-    /** Rows of one step, over all replicas, on a CPU and on a GPU. */
-    rowsPerStep: { wasm: number; webgpu: number };
-    peakLearningRate: number;
-    warmupSteps: number;
-    /** The share of the steps over which the learning rate falls to zero. */
-    decayShare: number;
-    dropout: number;
-    labelSmoothing: number;
-    weightDecay: number;
-    /** Dev BLEU and checkpoint every so many epochs. */
-    evaluateEvery: number;
-    seed: number;
-  };
+  /** Pairs are packed into rows of this many tokens a side. */
+  rowLength: number;
+  training: TrainingOptions;
 }

@@ -22,7 +22,7 @@ const FAINT = "#e4e7eb";
 /** Okabe and Ito's colours, told apart with any kind of colour vision. */
 const TRAIN = "#0072b2";
 const DEV = "#d55e00";
-const BLEU = "#009e73";
+const SCORE = "#009e73";
 
 /** A stretch of neighbouring steps. */
 interface Point {
@@ -36,12 +36,12 @@ interface Point {
  * Draws `metrics.jsonl` into an SVG file, written whole or not at all. A run without a step yet gives no file.
  * @throws Error if the metrics can't be read or the file can't be written
  */
-export async function writeLossPlot(metricsPath: string, svgPath: string): Promise<void> {
+export async function writeLossPlot(metricsPath: string, svgPath: string, scoreName: string): Promise<void> {
   const rows = await readMetrics(metricsPath);
   if (rows.length === 0) return;
   const partial = `${svgPath}.part`;
   try {
-    await writeFile(partial, lossPlot(rows));
+    await writeFile(partial, lossPlot(rows, scoreName));
     await rename(partial, svgPath);
   } catch (cause) {
     await rm(partial, { force: true }).catch(() => undefined);
@@ -49,32 +49,35 @@ export async function writeLossPlot(metricsPath: string, svgPath: string): Promi
   }
 }
 
-/** @param rows in the order of their steps, at least one */
-export function lossPlot(rows: MetricsRow[]): string {
+/**
+ * @param rows in the order of their steps, at least one training step
+ * @param scoreName what the dev score is, e.g. BLEU
+ */
+export function lossPlot(rows: MetricsRow[], scoreName: string): string {
   const points = summarize(rows, MAX_POINTS);
   const devLoss = rows.filter((row) => row.dev_loss !== undefined).map((row) => [row.step, row.dev_loss!] as const);
-  const devBleu = rows.filter((row) => row.dev_bleu !== undefined).map((row) => [row.step, row.dev_bleu!] as const);
+  const devScore = rows.filter((row) => row.dev_score !== undefined).map((row) => [row.step, row.dev_score!] as const);
   const x = linearAxis([0, rows.at(-1)!.step], [LEFT, WIDTH - RIGHT], { count: 7, wholeNumbers: true });
   const highs = points.map((point) => point.high).sort((a, b) => a - b);
   const shown = highs[Math.floor(SHOWN_SHARE * (highs.length - 1))]!;
   const losses = [...points.map((point) => Math.min(point.low, shown)), shown, ...devLoss.map(([, loss]) => loss)];
   const y = linearAxis(losses, [HEIGHT - BOTTOM, TOP], { count: 6 });
-  const yBleu = linearAxis([0, ...devBleu.map(([, bleu]) => bleu)], [HEIGHT - BOTTOM, TOP], { count: 6 });
+  const yScore = linearAxis([0, ...devScore.map(([, score]) => score)], [HEIGHT - BOTTOM, TOP], { count: 6 });
 
   const legend = [{ name: "training loss (mean, range)", colour: TRAIN }];
   if (devLoss.length > 0) legend.push({ name: "dev loss", colour: DEV });
-  if (devBleu.length > 0) legend.push({ name: "dev BLEU (right)", colour: BLEU });
+  if (devScore.length > 0) legend.push({ name: `dev ${scoreName} (right)`, colour: SCORE });
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" ` +
       `font-family="system-ui, sans-serif" font-size="13" fill="${INK}" role="img">`,
-    `<title>${summaryLine(rows)}</title>`,
+    `<title>${summaryLine(rows, scoreName)}</title>`,
     `<clipPath id="plot"><rect x="${LEFT}" y="${TOP}" width="${WIDTH - LEFT - RIGHT}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
-    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${summaryLine(rows)}</text>`,
+    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${summaryLine(rows, scoreName)}</text>`,
     legendOf(legend),
     horizontalAxis(x),
     verticalAxis(y, "left", "loss, nats per token"),
-    devBleu.length > 0 ? verticalAxis(yBleu, "right", "BLEU on dev") : "",
+    devScore.length > 0 ? verticalAxis(yScore, "right", `${scoreName} on dev`) : "",
     `<g clip-path="url(#plot)" fill="none" stroke-linejoin="round">`,
     `<path d="${bandOf(points, x, y)}" fill="${TRAIN}" fill-opacity="0.18"/>`,
     `<path d="${lineOf(
@@ -83,29 +86,31 @@ export function lossPlot(rows: MetricsRow[]): string {
       y,
     )}" stroke="${TRAIN}" stroke-width="1.6"/>`,
     seriesOf(devLoss, x, y, DEV),
-    seriesOf(devBleu, x, yBleu, BLEU),
+    seriesOf(devScore, x, yScore, SCORE),
     "</g>",
     "</svg>",
   ];
   return `${parts.filter(Boolean).join("\n")}\n`;
 }
 
-function summaryLine(rows: MetricsRow[]): string {
+function summaryLine(rows: MetricsRow[], scoreName: string): string {
   const last = rows.at(-1)!;
   const time =
     last.elapsed_s < 5400 ? `${(last.elapsed_s / 60).toFixed(0)} min` : `${(last.elapsed_s / 3600).toFixed(1)} h`;
   let best: MetricsRow | undefined;
-  for (const row of rows) if (row.dev_bleu !== undefined && row.dev_bleu > (best?.dev_bleu ?? -1)) best = row;
-  const quality = best === undefined ? "" : `, best dev BLEU ${best.dev_bleu!.toFixed(1)} at step ${count(best.step)}`;
+  for (const row of rows) if (row.dev_score !== undefined && row.dev_score > (best?.dev_score ?? -1)) best = row;
+  const quality =
+    best === undefined ? "" : `, best dev ${scoreName} ${best.dev_score!.toFixed(1)} at step ${count(best.step)}`;
   return `${count(last.step)} steps in ${time}${quality}`;
 }
 
 function summarize(rows: MetricsRow[], maxPoints: number): Point[] {
   const points: Point[] = [];
-  const perPoint = Math.ceil(rows.length / maxPoints);
-  for (let start = 0; start < rows.length; start += perPoint) {
-    const group = rows.slice(start, start + perPoint);
-    const losses = group.map((row) => row.loss);
+  const steps = rows.flatMap(({ step, loss }) => (loss === undefined ? [] : [{ step, loss }]));
+  const perPoint = Math.ceil(steps.length / maxPoints);
+  for (let start = 0; start < steps.length; start += perPoint) {
+    const group = steps.slice(start, start + perPoint);
+    const losses = group.map(({ loss }) => loss);
     points.push({
       step: group.reduce((sum, row) => sum + row.step, 0) / group.length,
       mean: losses.reduce((sum, loss) => sum + loss, 0) / group.length,

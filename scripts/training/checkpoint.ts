@@ -4,9 +4,8 @@
  * renamed, so that a crash or a full disk leaves the old one.
  */
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import type { ModelConfig } from "../../worker/model/config.ts";
 import { readHeader, type Tensor, writeSafetensors } from "../../worker/model/format.ts";
-import { parameterCount, parameterSlices } from "./parameters.ts";
+import { type NetworkConfig, parameterCount, parameterSlices } from "./parameters.ts";
 
 /** Where a run stands between two steps. */
 export interface Progress {
@@ -40,7 +39,7 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
   }
 }
 
-function namedTensors(prefix: string, flat: Float32Array, config: ModelConfig): Tensor[] {
+function namedTensors(prefix: string, flat: Float32Array, config: NetworkConfig): Tensor[] {
   return parameterSlices(config).map(({ name, shape, offset, length }) => ({
     name: `${prefix}${name}`,
     shape,
@@ -51,7 +50,7 @@ function namedTensors(prefix: string, flat: Float32Array, config: ModelConfig): 
 /** Writes the parameters, and with `progress` and `moments` all that a run needs to go on. */
 export async function writeCheckpoint(
   path: string,
-  config: ModelConfig,
+  config: NetworkConfig,
   parameters: Float32Array,
   progress: Progress,
   moments?: Moments,
@@ -69,7 +68,7 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(
   path: string,
-  config: ModelConfig,
+  config: NetworkConfig,
 ): Promise<{ parameters: Float32Array; progress: Progress; moments: Moments | undefined }> {
   const file = await readFile(path);
   try {

@@ -2,8 +2,15 @@
  * The trained numbers of a network: one flat Float32Array with every tensor of `tensorSpecs()` behind the other, so
  * that the optimizer is one loop, threads share it, and a checkpoint is a slice.
  */
-import { type ModelConfig, type TensorSpec, tensorSpecs } from "../../worker/model/config.ts";
+import {
+  type ClassificationConfig,
+  type TensorSpec,
+  type TranslationConfig,
+  tensorSpecs,
+} from "../../worker/model/config.ts";
 import { normalStream } from "./random.ts";
+
+export type NetworkConfig = TranslationConfig | ClassificationConfig;
 
 export interface Slice extends TensorSpec {
   /** Elements from the start of the flat array. */
@@ -14,7 +21,7 @@ export interface Slice extends TensorSpec {
 }
 
 /** Where each tensor lies in the flat array. */
-export function parameterSlices(config: ModelConfig): Slice[] {
+export function parameterSlices(config: NetworkConfig): Slice[] {
   let offset = 0;
   return tensorSpecs(config).map((spec) => {
     const length = spec.shape.reduce((product, s) => product * s, 1);
@@ -33,7 +40,7 @@ export function parameterCount(slices: Slice[]): number {
  * a residual branch scaled down by √(2·layers) (Radford et al. 2019, GPT-2), the embedding from N(0, 1/d_model) as it
  * is read times √d_model; norms 1, biases 0; sinusoids for the positions (Vaswani et al. 2017, 3.5).
  */
-export function initializeParameters(flat: Float32Array, slices: Slice[], config: ModelConfig, seed: number): void {
+export function initializeParameters(flat: Float32Array, slices: Slice[], config: NetworkConfig, seed: number): void {
   const normal = normalStream(seed);
   for (const { name, shape, kind, offset, length } of slices) {
     const data = flat.subarray(offset, offset + length);
@@ -42,7 +49,7 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
     else if (kind === "positions") writeSinusoids(data, config);
     else {
       const [n, k] = shape as [number, number];
-      const depth = name.startsWith("encoder.") ? config.n_enc_layers : config.n_dec_layers;
+      const depth = "n_dec_layers" in config && name.startsWith("decoder.") ? config.n_dec_layers : config.n_enc_layers;
       const endsBranch = /_out\.|ffn_down\./.test(name);
       const std =
         name === "embedding.weight"
@@ -54,7 +61,7 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
 }
 
 /** Half sines, half cosines, wavelengths from 2π to 10,000·2π. [max_seq_len, d_model] */
-function writeSinusoids(data: Float32Array, { d_model, max_seq_len }: ModelConfig): void {
+function writeSinusoids(data: Float32Array, { d_model, max_seq_len }: NetworkConfig): void {
   const half = d_model / 2;
   for (let t = 0; t < max_seq_len; t++) {
     for (let i = 0; i < half; i++) {

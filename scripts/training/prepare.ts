@@ -7,8 +7,9 @@ import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 import type { TranslationRecipe } from "../recipes/recipe.ts";
 import { trainBpe } from "../tokenizer/bpe.ts";
-import { type BatchShape, fits, type TokenPair } from "./batches.ts";
+import { fits } from "./batches.ts";
 import { writeWhole } from "./checkpoint.ts";
+import { type PairShape, pairPacking, type TokenPair } from "./translation-batches.ts";
 
 /** In the order of their ids: pad_token_id 0, bos_token_id 1, eos_token_id 2. */
 const SPECIAL_TOKENS = ["<pad>", "<s>", "</s>"];
@@ -45,11 +46,12 @@ export async function openRun(
 }
 
 /** Encodes pairs; those longer than a row are left out and counted. */
-export function encodePairs(pairs: SentencePair[], tokenizer: Tokenizer, shape: BatchShape) {
+export function encodePairs(pairs: SentencePair[], tokenizer: Tokenizer, shape: PairShape) {
   const encoded: TokenPair[] = pairs.map(({ source, target }) => ({
     source: tokenizer.encode(source),
     target: tokenizer.encode(target),
   }));
-  const kept = encoded.filter((pair) => fits(pair, shape));
+  const packing = pairPacking(shape);
+  const kept = encoded.filter((pair) => fits(pair, packing));
   return { pairs: kept, leftOut: encoded.length - kept.length };
 }

@@ -11,48 +11,43 @@ import {
   numpy as np,
   valueAndGrad,
 } from "@jax-js/jax";
-import type { ModelConfig } from "../../worker/model/config.ts";
-import type { BatchShape, HostBatch } from "./batches.ts";
-import { type Batch, batchLoss, type Params, type Regularization } from "./network.ts";
+import type { HostBatch } from "./batches.ts";
+import type { Params, Regularization } from "./blocks.ts";
+import { type DeviceBatch, lossOf, type Objective } from "./objectives.ts";
 import { parameterSlices, type Slice } from "./parameters.ts";
 
 export type DeviceName = "webgpu" | "wasm";
 
 export interface ReplicaOptions {
   device: DeviceName;
-  config: ModelConfig;
-  shape: BatchShape;
+  objective: Objective;
   regularization: Regularization;
 }
 
-/** Sums over the batch's real target tokens, in nats. */
+/** Sums over what the batch counts (target tokens, texts, hidden tokens), in nats. */
 export interface BatchResult {
   smoothedLoss: number;
   loss: number;
-  tokens: number;
+  count: number;
 }
 
 /** → [[smoothed loss, plain loss], gradient of the trained parameters] */
-type GradientStep = (trained: Params, fixed: Params, batch: Batch, seed: NdArray) => [[NdArray, NdArray], Params];
-type LossStep = (params: Params, batch: Batch, seed: NdArray) => [NdArray, NdArray];
+type GradientStep = (trained: Params, fixed: Params, batch: DeviceBatch, seed: NdArray) => [[NdArray, NdArray], Params];
+type LossStep = (params: Params, batch: DeviceBatch, seed: NdArray) => [NdArray, NdArray];
 
 export class Replica {
-  readonly #options: ReplicaOptions;
   readonly #slices: Slice[];
   readonly #gradientStep: GradientStep;
   readonly #lossStep: LossStep;
 
-  private constructor(options: ReplicaOptions) {
-    this.#options = options;
-    const { config, regularization } = options;
-    this.#slices = parameterSlices(config);
-    this.#gradientStep = jit((trained: Params, fixed: Params, batch: Batch, seed: NdArray) =>
-      valueAndGrad((p: Params) => batchLoss({ ...p, ...fixed }, batch, seed, config, regularization), {
-        hasAux: true,
-      })(trained),
+  private constructor({ objective, regularization }: ReplicaOptions) {
+    this.#slices = parameterSlices(objective.config);
+    const loss = lossOf(objective);
+    this.#gradientStep = jit((trained: Params, fixed: Params, batch: DeviceBatch, seed: NdArray) =>
+      valueAndGrad((p: Params) => loss({ ...p, ...fixed }, batch, seed, regularization), { hasAux: true })(trained),
     ) as GradientStep;
-    this.#lossStep = jit((params: Params, batch: Batch, seed: NdArray) =>
-      batchLoss(params, batch, seed, config, { dropout: 0, labelSmoothing: 0 }),
+    this.#lossStep = jit((params: Params, batch: DeviceBatch, seed: NdArray) =>
+      loss(params, batch, seed, { dropout: 0, labelSmoothing: 0 }),
     ) as LossStep;
   }
 
@@ -76,25 +71,21 @@ export class Replica {
     const [[smoothed, plain], grads] = this.#gradientStep(
       this.#upload(parameters, true),
       this.#upload(parameters, false),
-      this.#uploadBatch(batch),
+      uploadBatch(batch),
       np.array(seed, { dtype: np.uint32 }),
     );
     await blockUntilReady(grads);
     for (const { name, offset, trainable } of this.#slices) {
       if (trainable) gradients.set((await grads[name]!.data()) as Float32Array, offset);
     }
-    return this.#result(smoothed, plain, batch.tokens);
+    return readResult(smoothed, plain, batch.count);
   }
 
   /** The loss of a batch, without dropout and smoothing. */
   async loss(parameters: Float32Array, batch: HostBatch): Promise<BatchResult> {
     const params = { ...this.#upload(parameters, true), ...this.#upload(parameters, false) };
-    const [smoothed, plain] = this.#lossStep(params, this.#uploadBatch(batch), np.array(0, { dtype: np.uint32 }));
-    return this.#result(smoothed, plain, batch.tokens);
-  }
-
-  async #result(smoothed: NdArray, plain: NdArray, tokens: number): Promise<BatchResult> {
-    return { smoothedLoss: (await smoothed.data())[0]!, loss: (await plain.data())[0]!, tokens };
+    const [smoothed, plain] = this.#lossStep(params, uploadBatch(batch), np.array(0, { dtype: np.uint32 }));
+    return readResult(smoothed, plain, batch.count);
   }
 
   #upload(parameters: Float32Array, trainable: boolean): Params {
@@ -102,25 +93,19 @@ export class Replica {
     for (const slice of this.#slices) {
       if (slice.trainable !== trainable) continue;
       // A copy: the flat array may be shared between threads, which not every device takes.
-      params[slice.name] = np.array(parameters.slice(slice.offset, slice.offset + slice.length), {
-        shape: slice.shape,
-      });
+      const data = parameters.slice(slice.offset, slice.offset + slice.length);
+      params[slice.name] = np.array(data, { shape: slice.shape });
     }
     return params;
   }
+}
 
-  #uploadBatch(batch: HostBatch): Batch {
-    const { rows, sourceLength, targetLength } = this.#options.shape;
-    const source = (data: Int32Array<ArrayBuffer>) => np.array(data, { shape: [rows, sourceLength], dtype: np.int32 });
-    const target = (data: Int32Array<ArrayBuffer>) => np.array(data, { shape: [rows, targetLength], dtype: np.int32 });
-    return {
-      source: source(batch.source),
-      sourceSegment: source(batch.sourceSegment),
-      sourcePosition: source(batch.sourcePosition),
-      target: target(batch.target),
-      label: target(batch.label),
-      targetSegment: target(batch.targetSegment),
-      targetPosition: target(batch.targetPosition),
-    };
-  }
+function uploadBatch(batch: HostBatch): DeviceBatch {
+  const upload = ([name, { data, shape }]: [string, HostBatch["arrays"][string]]) =>
+    [name, np.array(data, { shape, dtype: np.int32 })] as const;
+  return Object.fromEntries(Object.entries(batch.arrays).map(upload));
+}
+
+async function readResult(smoothed: NdArray, plain: NdArray, count: number): Promise<BatchResult> {
+  return { smoothedLoss: (await smoothed.data())[0]!, loss: (await plain.data())[0]!, count };
 }

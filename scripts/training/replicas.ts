@@ -30,11 +30,11 @@ export interface Replicas {
 }
 
 function add(results: BatchResult[]): BatchResult {
-  const total = { smoothedLoss: 0, loss: 0, tokens: 0 };
-  for (const { smoothedLoss, loss, tokens } of results) {
+  const total = { smoothedLoss: 0, loss: 0, count: 0 };
+  for (const { smoothedLoss, loss, count } of results) {
     total.smoothedLoss += smoothedLoss;
     total.loss += loss;
-    total.tokens += tokens;
+    total.count += count;
   }
   return total;
 }
@@ -46,7 +46,7 @@ export async function createReplicas(options: ReplicaOptions, count: number): Pr
 
 async function inThisThread(options: ReplicaOptions): Promise<Replicas> {
   if (options.device === "webgpu") await startWebGpu();
-  const length = parameterCount(parameterSlices(options.config));
+  const length = parameterCount(parameterSlices(options.objective.config));
   const parameters = new Float32Array(length);
   const gradients = new Float32Array(length);
   const replica = await Replica.create(options);
@@ -96,7 +96,7 @@ class ReplicaThread {
 }
 
 async function inThreads(options: ReplicaOptions, count: number): Promise<Replicas> {
-  const byteLength = 4 * parameterCount(parameterSlices(options.config));
+  const byteLength = 4 * parameterCount(parameterSlices(options.objective.config));
   const parameters = new SharedArrayBuffer(byteLength);
   const gradients = Array.from({ length: count }, () => new SharedArrayBuffer(byteLength));
   const threads = gradients.map((buffer) => new ReplicaThread({ ...options, parameters, gradients: buffer }));

@@ -10,16 +10,15 @@
 import { existsSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ModelConfig } from "../../worker/model/config.ts";
-import type { TranslationRecipe } from "../recipes/recipe.ts";
-import { type BatchShape, epochBatches, type HostBatch, packingFigures, type TokenPair } from "./batches.ts";
+import type { TrainingOptions } from "../recipes/recipe.ts";
+import type { HostBatch } from "./batches.ts";
 import { type Progress, readCheckpoint, writeCheckpoint, writeWhole } from "./checkpoint.ts";
 import { AdamW, learningRateAt } from "./optimizer.ts";
-import { initializeParameters, parameterSlices } from "./parameters.ts";
+import { initializeParameters, type NetworkConfig, parameterSlices } from "./parameters.ts";
 import { hash32 } from "./random.ts";
 import type { Replicas } from "./replicas.ts";
 
-/** One line of metrics.jsonl; losses in nats a target token. */
+/** One line of metrics.jsonl a step; losses in nats, a target token, a text or a hidden token. */
 export interface StepMetrics {
   step: number;
   epoch: number;
@@ -27,26 +26,44 @@ export interface StepMetrics {
   loss: number;
   learning_rate: number;
   gradient_norm: number;
-  /** Real target tokens a second. */
+  /** Real tokens a second; of translation, target tokens. */
   tokens_per_s: number;
   elapsed_s: number;
-  dev_loss?: number;
-  dev_bleu?: number;
+}
+
+/** One line of metrics.jsonl an evaluation, after the step it names. */
+export interface DevMetrics {
+  step: number;
+  epoch: number;
+  dev_loss: number;
+  /** What the checkpoint is chosen by: BLEU, or accuracy in percent. */
+  dev_score: number;
+  elapsed_s: number;
+}
+
+/** What is trained: where its batches come from, and how good it is. */
+export interface TrainingTask {
+  /** All batches of an epoch, in groups of one per replica; the same for the same epoch, always. */
+  epoch(epoch: number): Iterable<HostBatch[]>;
+  /** Steps of an epoch, about: only the schedule asks. */
+  stepsPerEpoch: number;
+  /** The held-out batches, in groups of one per replica. */
+  dev(): Iterable<HostBatch[]>;
+  /** How good these parameters are on dev, more is better. */
+  score(parameters: Float32Array): Promise<number>;
 }
 
 export interface TrainerOptions {
-  recipe: TranslationRecipe;
-  config: ModelConfig;
+  training: TrainingOptions;
+  config: NetworkConfig;
+  task: TrainingTask;
   runDir: string;
   replicas: Replicas;
-  shape: BatchShape;
-  train: TokenPair[];
-  dev: TokenPair[];
   epochs: number;
-  /** BLEU of these parameters on dev. */
-  scoreDev(parameters: Float32Array): Promise<number>;
-  /** Called after each step. */
+  /** Parameters to begin with instead of random ones, flat. */
+  initial?: Float32Array;
   onStep?(metrics: StepMetrics, totalSteps: number): void;
+  onEvaluation?(metrics: DevMetrics): void;
   /** When it aborts, the step is finished, the checkpoint written, and the run returns. */
   signal?: AbortSignal;
 }
@@ -59,8 +76,7 @@ export class DivergedError extends Error {}
 
 /** Trains to the last epoch or until the signal. @returns where the run stands */
 export async function train(options: TrainerOptions): Promise<Progress> {
-  const { recipe, config, runDir, replicas, shape, epochs } = options;
-  const { training } = recipe;
+  const { training, config, task, runDir, replicas, epochs } = options;
   const slices = parameterSlices(config);
   const { parameters } = replicas;
   const optimizer = new AdamW(parameters.length, slices, {
@@ -81,17 +97,14 @@ export async function train(options: TrainerOptions): Promise<Progress> {
     optimizer.m.set(checkpoint.moments.m);
     optimizer.v.set(checkpoint.moments.v);
     progress = checkpoint.progress;
-    await dropMetricsAfter(metricsPath, progress.step);
+    await dropMetricsAfter(metricsPath, progress);
   } else {
     initializeParameters(parameters, slices, config, training.seed);
+    if (options.initial) parameters.set(options.initial);
     await writeWhole(metricsPath, "");
   }
 
-  const batchesOf = (epoch: number) =>
-    epochBatches(options.train, shape, config, hash32(training.seed, epoch), replicas.count);
-  // The number of steps differs a little from epoch to epoch; the schedule only needs a good estimate.
-  const stepsPerEpoch = packingFigures(options.train, shape, replicas.count).groups;
-  const totalSteps = stepsPerEpoch * epochs;
+  const totalSteps = task.stepsPerEpoch * epochs;
   const schedule = {
     peak: training.peakLearningRate,
     warmupSteps: training.warmupSteps,
@@ -110,7 +123,7 @@ export async function train(options: TrainerOptions): Promise<Progress> {
 
   while (progress.epoch < epochs) {
     let group = 0;
-    for (const batches of batchesOf(progress.epoch)) {
+    for (const batches of task.epoch(progress.epoch)) {
       if (group++ < progress.group) continue;
       const startMs = performance.now();
       const metrics = await trainStep(batches, progress, replicas, optimizer, training.seed, schedule);
@@ -125,15 +138,15 @@ export async function train(options: TrainerOptions): Promise<Progress> {
     progress = { ...progress, epoch: progress.epoch + 1, group: 0 };
     if (progress.epoch % training.evaluateEvery === 0 || progress.epoch === epochs) {
       const startMs = performance.now();
-      const devLoss = await meanLoss(options.dev, shape, config, replicas);
-      const devBleu = await options.scoreDev(parameters);
+      const devLoss = await meanLoss(task.dev(), replicas);
+      const devScore = await task.score(parameters);
       progress.elapsedS += (performance.now() - startMs) / 1000;
-      const last = JSON.parse(rows.at(-1) ?? "{}") as StepMetrics;
-      const evaluated = { ...last, dev_loss: round(devLoss), dev_bleu: round(devBleu) };
-      rows[rows.length - 1] = `${JSON.stringify(evaluated)}\n`;
-      options.onStep?.(evaluated, totalSteps);
-      if (devBleu > progress.bestScore) {
-        progress = { ...progress, bestScore: devBleu, bestStep: progress.step };
+      const { step, epoch, elapsedS } = progress;
+      const metrics = { step, epoch, dev_loss: round(devLoss), dev_score: round(devScore), elapsed_s: round(elapsedS) };
+      rows.push(`${JSON.stringify(metrics)}\n`);
+      options.onEvaluation?.(metrics);
+      if (devScore > progress.bestScore) {
+        progress = { ...progress, bestScore: devScore, bestStep: progress.step };
         await writeCheckpoint(join(runDir, "best.safetensors"), config, parameters, progress);
       }
     }
@@ -153,16 +166,17 @@ async function trainStep(
   const step = progress.step + 1;
   const startMs = performance.now();
   const seeds = batches.map((_, replica) => hash32(seed, step, replica));
-  const { smoothedLoss, tokens } = await replicas.step(batches, seeds);
+  const { smoothedLoss, count } = await replicas.step(batches, seeds);
+  const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
   const learningRate = learningRateAt(step, schedule);
-  const norm = optimizer.update(replicas.parameters, replicas.gradients, 1 / tokens, learningRate, step);
+  const norm = optimizer.update(replicas.parameters, replicas.gradients, 1 / count, learningRate, step);
   if (!Number.isFinite(norm)) {
     throw new DivergedError(`step ${step}: the gradient is ${norm}; lower the learning rate in the recipe`);
   }
   return {
     step,
     epoch: progress.epoch,
-    loss: round(smoothedLoss / tokens),
+    loss: round(smoothedLoss / count),
     learning_rate: Number(learningRate.toPrecision(4)),
     gradient_norm: round(norm),
     tokens_per_s: Math.round(tokens / ((performance.now() - startMs) / 1000)),
@@ -170,22 +184,25 @@ async function trainStep(
   };
 }
 
-/** Cross-entropy in nats a token, without dropout or smoothing. */
-async function meanLoss(pairs: TokenPair[], shape: BatchShape, config: ModelConfig, replicas: Replicas) {
+/** Cross-entropy in nats, without dropout or smoothing. */
+async function meanLoss(groups: Iterable<HostBatch[]>, replicas: Replicas): Promise<number> {
   let loss = 0;
-  let tokens = 0;
-  for (const batches of epochBatches(pairs, shape, config, 0, replicas.count)) {
+  let count = 0;
+  for (const batches of groups) {
     const result = await replicas.loss(batches);
     loss += result.loss;
-    tokens += result.tokens;
+    count += result.count;
   }
-  return loss / tokens;
+  return loss / count;
 }
 
-/** A run that stopped between two checkpoints has rows that will come again. */
-async function dropMetricsAfter(path: string, step: number): Promise<void> {
+/** A run that was killed between two checkpoints has lines that will come again. */
+async function dropMetricsAfter(path: string, { step, epoch }: Progress): Promise<void> {
   const lines = existsSync(path) ? (await readFile(path, "utf8")).split("\n").filter(Boolean) : [];
-  const kept = lines.filter((line) => (JSON.parse(line) as StepMetrics).step <= step);
+  const kept = lines.filter((line) => {
+    const row = JSON.parse(line) as StepMetrics | DevMetrics;
+    return row.step <= step && ("loss" in row || row.epoch <= epoch);
+  });
   await writeWhole(path, kept.map((line) => `${line}\n`).join(""));
 }
 

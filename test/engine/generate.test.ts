@@ -88,19 +88,12 @@ describe("generate", () => {
       if (running) setImmediate(count);
     };
     setImmediate(count);
-    // Long enough for each to let the others in many times.
-    const times = 20;
     const together = await Promise.all(
-      [...requests, ...requests].map(({ sources, beamSize }) =>
-        generate(model, Array.from({ length: times }, () => sources).flat(), { beamSize }),
-      ),
+      [...requests, ...requests].map(({ sources, beamSize }) => generate(model, sources, { beamSize, macsPerTurn: 0 })),
     );
     running = false;
-    together.forEach((result, i) => {
-      const expected = alone[i % requests.length]!;
-      expect(result).toEqual(Array.from({ length: times }, () => expected).flat());
-    });
-    expect(turns).toBeGreaterThan(5);
+    expect(together).toEqual([...alone, ...alone]);
+    expect(turns).toBeGreaterThan(50);
   });
 
   it("tells each token as it comes, greedy", async () => {
@@ -115,16 +108,16 @@ describe("generate", () => {
     const model = await loadTiny();
     const reason = new Error("client left");
     await expect(generate(model, sample(2), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    const sources = sample(400);
-    await generate(model, sources.slice(0, 40), { beamSize: 4 });
-    const { memoryBytes } = model;
+    const sources = sample(200);
+    await generate(model, sources, { beamSize: 4 });
+    const { memoryBytes, allocatedBytes } = model;
     for (let i = 0; i < 3; i++) {
       const controller = new AbortController();
       setImmediate(() => controller.abort(reason));
-      await expect(generate(model, sources, { beamSize: 4, signal: controller.signal })).rejects.toBe(reason);
+      const options = { beamSize: 4, signal: controller.signal, macsPerTurn: 1e6 };
+      await expect(generate(model, sources, options)).rejects.toBe(reason);
+      expect(model.allocatedBytes).toBe(allocatedBytes);
     }
-    expect(model.allocatedBytes).toBeLessThan(memoryBytes - tinyWeights.length);
-    await generate(model, sources.slice(0, 40), { beamSize: 4 });
     expect(model.memoryBytes).toBe(memoryBytes);
   });
 

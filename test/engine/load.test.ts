@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
+import { readHeader } from "../../worker/model/format.ts";
 import { kernelsOf, streamOf, tinyConfig, tinyWeights } from "./models.ts";
 
 const kernels = kernelsOf("relaxed");
@@ -44,6 +45,14 @@ describe("loadTransformer", () => {
     await expect(load(tinyWeights, { ...tinyConfig, d_ff: 128 })).rejects.toThrow(
       "tensor encoder.0.ffn_up.weight: expected I8 of 4096 bytes, got I8 of 2048 bytes",
     );
+  });
+
+  it("does not decode with weights that are not numbers", async () => {
+    const header = readHeader(tinyWeights);
+    const damaged = tinyWeights.slice();
+    const { byteOffset, byteLength } = header.tensors.get("embedding.weight_scale")!;
+    damaged.fill(0xff, header.dataByteOffset + byteOffset, header.dataByteOffset + byteOffset + byteLength);
+    await expect(generate(await load(damaged), [[5]], {})).rejects.toThrow("got NaN; the weights are damaged");
   });
 
   it("cancels the stream when it fails", async () => {

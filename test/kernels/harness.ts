@@ -9,7 +9,6 @@ import type { Activation } from "../reference.ts";
 
 const MEMORY_BYTES = 65536;
 const POISON = 0xff;
-const POISONED = new Uint8Array(MEMORY_BYTES).fill(POISON);
 const GAP_BYTES = 64;
 
 export const BUILDS = ["relaxed", "simd"] as const;
@@ -20,11 +19,14 @@ type Kernel = (...args: number[]) => number | undefined;
 export class Harness {
   readonly #memory = new WebAssembly.Memory({ initial: MEMORY_BYTES / 65536 });
   readonly #exports: Record<string, Kernel>;
+  /** The memory between two runs: the kernels' own constants, then poison. */
+  readonly #empty: Uint8Array;
 
   constructor(build: Build) {
     const bytes = readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.#memory } });
     this.#exports = instance.exports as Record<string, Kernel>;
+    this.#empty = new Uint8Array(this.#memory.buffer.slice(0)).fill(POISON, this.#exports.memory_start!());
   }
 
   /**
@@ -37,7 +39,7 @@ export class Harness {
     call: (kernel: Kernel, ...addresses: number[]) => T,
   ): T {
     const bytes = new Uint8Array(this.#memory.buffer);
-    bytes.set(POISONED);
+    bytes.set(this.#empty);
     const addresses: number[] = [];
     let end = MEMORY_BYTES;
     for (const array of arrays.toReversed()) {
@@ -55,8 +57,8 @@ export class Harness {
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(place);
       place.fill(POISON);
     });
-    if (Buffer.compare(bytes, POISONED) !== 0) {
-      const written = bytes.findIndex((byte) => byte !== POISON);
+    if (Buffer.compare(bytes, this.#empty) !== 0) {
+      const written = bytes.findIndex((byte, i) => byte !== this.#empty[i]);
       throw new Error(`${name}: wrote outside its arrays, at ${written}; they are at ${addresses}`);
     }
     return result;

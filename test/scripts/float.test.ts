@@ -7,11 +7,12 @@ import { readFloatWeights } from "../../scripts/float/checkpoint.ts";
 import { generateFloat } from "../../scripts/float/generate.ts";
 import { activate, attend, layerNorm, logSumExp, multiply, topK } from "../../scripts/float/kernels.ts";
 import { FloatTransformer } from "../../scripts/float/transformer.ts";
-import { type BatchShape, epochBatches } from "../../scripts/training/batches.ts";
+
 import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
 import { Replica } from "../../scripts/training/replica.ts";
+import { type PairShape, translationBatches } from "../../scripts/training/translation-batches.ts";
 import type { Prefix } from "../../worker/engine/cache.ts";
 import type { ModelConfig } from "../../worker/model/config.ts";
 import { reversals, TINY } from "../training/tiny.ts";
@@ -70,19 +71,18 @@ describe("FloatTransformer", () => {
     const config: ModelConfig = { ...TINY, activation, n_enc_layers: 2, n_dec_layers: 2 };
     const parameters = randomParameters(config);
     const pairs = reversals(6, 11, 4);
-    const shape: BatchShape = { rows: 2, sourceLength: 16, targetLength: 16 };
+    const shape: PairShape = { rows: 2, sourceLength: 16, targetLength: 16 };
     const replica = await Replica.create({
       device: "wasm",
-      config,
-      shape,
+      objective: { kind: "translation", config },
       regularization: { dropout: 0, labelSmoothing: 0 },
     });
-    const [group] = [...epochBatches(pairs, shape, config, 1, 1)];
-    const { loss, tokens } = await replica.loss(parameters, group![0]!);
+    const [group] = [...translationBatches(pairs, shape, config, 1, 1)];
+    const { loss, count } = await replica.loss(parameters, group![0]!);
     const model = await load(config, parameters);
     const total = pairs.reduce((sum, { source, target }) => sum - logProbOf(model, source, target), 0);
-    expect(tokens).toBe(pairs.reduce((sum, { target }) => sum + target.length + 1, 0));
-    expect(Math.abs(total - loss) / tokens).toBeLessThan(1e-5);
+    expect(count).toBe(pairs.reduce((sum, { target }) => sum + target.length + 1, 0));
+    expect(Math.abs(total - loss) / count).toBeLessThan(1e-5);
   });
 
   test("rows of one step do not see each other", async () => {

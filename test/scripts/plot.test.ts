@@ -11,7 +11,7 @@ const ROWS = Array.from({ length: 900 }, (_, i) => ({
   epoch: Math.floor(i / 100),
   loss: 2 + 6 * Math.exp(-i / 100),
   elapsed_s: i * 10,
-  ...(i % 100 === 99 && { dev_loss: 1.5 + 4 * Math.exp(-i / 100), dev_bleu: 30 - 20 * Math.exp(-i / 300) }),
+  ...(i % 100 === 99 && { dev_loss: 1.5 + 4 * Math.exp(-i / 100), dev_score: 30 - 20 * Math.exp(-i / 300) }),
 }));
 
 describe("linearAxis", () => {
@@ -36,7 +36,7 @@ describe("linearAxis", () => {
 
 describe("lossPlot", () => {
   test("has both losses, BLEU, units and a summary", () => {
-    const svg = lossPlot(ROWS);
+    const svg = lossPlot(ROWS, "BLEU");
     for (const text of ["loss, nats per token", "training step", "dev loss", "BLEU on dev", "900 steps in 2.5 h"]) {
       expect(svg).toContain(text);
     }
@@ -47,7 +47,7 @@ describe("lossPlot", () => {
 
   test("the first step and a run without dev figures are drawn, too", () => {
     for (const rows of [ROWS.slice(0, 1), ROWS.slice(0, 50)]) {
-      const svg = lossPlot(rows);
+      const svg = lossPlot(rows, "BLEU");
       expect(svg).not.toContain("BLEU");
       expect(svg).not.toMatch(/NaN|undefined|Infinity/);
     }
@@ -55,7 +55,7 @@ describe("lossPlot", () => {
 
   test("a long run stays a small file", () => {
     const rows = Array.from({ length: 60_000 }, (_, i) => ({ step: i + 1, loss: 3 + Math.sin(i), elapsed_s: i }));
-    expect(lossPlot(rows).length).toBeLessThan(30_000);
+    expect(lossPlot(rows, "BLEU").length).toBeLessThan(30_000);
   });
 });
 
@@ -69,7 +69,7 @@ describe("files", () => {
   test("metrics.jsonl becomes an SVG", async () => {
     const path = join(folder, "metrics.jsonl");
     await writeFile(path, ROWS.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    await writeLossPlot(path, join(folder, "loss.svg"));
+    await writeLossPlot(path, join(folder, "loss.svg"), "BLEU");
     expect(await readFile(join(folder, "loss.svg"), "utf8")).toMatch(/^<svg xmlns=.*<\/svg>\n$/s);
     expect(await readdir(folder)).toEqual(["loss.svg", "metrics.jsonl"]);
   });
@@ -77,7 +77,7 @@ describe("files", () => {
   test("no steps, no plot", async () => {
     const path = join(folder, "metrics.jsonl");
     await writeFile(path, "");
-    await writeLossPlot(path, join(folder, "loss.svg"));
+    await writeLossPlot(path, join(folder, "loss.svg"), "BLEU");
     expect(await readdir(folder)).toEqual(["metrics.jsonl"]);
   });
 
@@ -95,7 +95,7 @@ describe("files", () => {
     await expect(readMetrics(join(folder, "none"))).rejects.toThrow(/^readMetrics: cannot read .*none: ENOENT/);
     const path = join(folder, "metrics.jsonl");
     await writeFile(path, '{"step":1,"loss":2,"elapsed_s":3}\n');
-    await expect(writeLossPlot(path, join(folder, "none", "loss.svg"))).rejects.toThrow(
+    await expect(writeLossPlot(path, join(folder, "none", "loss.svg"), "BLEU")).rejects.toThrow(
       /^writeLossPlot: cannot write .*loss\.svg: ENOENT/,
     );
   });

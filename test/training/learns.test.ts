@@ -7,33 +7,40 @@ import { quantizeModel } from "../../scripts/export/quantize.ts";
 import { loadKernels } from "../../scripts/kernels.ts";
 import { createReplicas } from "../../scripts/training/replicas.ts";
 import { train } from "../../scripts/training/trainer.ts";
+import { translationTask } from "../../scripts/training/translation-task.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
 import { reversals, TINY, TINY_RECIPE } from "./tiny.ts";
 
 test("a network trained to turn sequences around does so in the Worker's engine", async () => {
   const runDir = await mkdtemp(join(tmpdir(), "edge-slm-learns-"));
-  const recipe = {
-    ...TINY_RECIPE,
-    training: { ...TINY_RECIPE.training, dropout: 0, warmupSteps: 20, peakLearningRate: 1e-2, evaluateEvery: 100 },
-  };
+  const training = { ...TINY_RECIPE.training, dropout: 0, warmupSteps: 20, peakLearningRate: 1e-2, evaluateEvery: 100 };
   const shape = { rows: 32, sourceLength: 24, targetLength: 24 };
   const replicas = await createReplicas(
-    { device: "wasm", config: TINY, shape, regularization: { dropout: 0, labelSmoothing: 0.05 } },
+    {
+      device: "wasm",
+      objective: { kind: "translation", config: TINY },
+      regularization: { dropout: 0, labelSmoothing: 0.05 },
+    },
     1,
   );
   try {
     // Fresh pairs in every epoch would be a better task for a network, and no better a test.
     await train({
-      recipe,
+      training,
       config: TINY,
+      task: translationTask({
+        config: TINY,
+        shape,
+        count: 1,
+        train: reversals(3000, 1, 4),
+        dev: reversals(20, 2, 4),
+        seed: training.seed,
+        score: async () => 0,
+      }),
       runDir,
       replicas,
-      shape,
-      train: reversals(3000, 1, 4),
-      dev: reversals(20, 2, 4),
       epochs: 14,
-      scoreDev: async () => 0,
     });
     const { file } = quantizeModel(TINY, replicas.parameters);
     const model = await loadTransformer(TINY, new Blob([file]).stream(), await loadKernels());

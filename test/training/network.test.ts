@@ -1,11 +1,12 @@
 import { beforeAll, expect, test } from "vitest";
-import { type BatchShape, epochBatches, type HostBatch, type TokenPair } from "../../scripts/training/batches.ts";
+import type { HostBatch } from "../../scripts/training/batches.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
 import { Replica } from "../../scripts/training/replica.ts";
+import { type PairShape, type TokenPair, translationBatches } from "../../scripts/training/translation-batches.ts";
 import { reversals, TINY } from "./tiny.ts";
 
-const shape: BatchShape = { rows: 2, sourceLength: 16, targetLength: 16 };
+const shape: PairShape = { rows: 2, sourceLength: 16, targetLength: 16 };
 const slices = parameterSlices(TINY);
 const parameters = new Float32Array(parameterCount(slices));
 let replica: Replica;
@@ -20,14 +21,13 @@ beforeAll(async () => {
   }
   replica = await Replica.create({
     device: "wasm",
-    config: TINY,
-    shape,
+    objective: { kind: "translation", config: TINY },
     regularization: { dropout: 0, labelSmoothing: 0.1 },
   });
 });
 
 function onlyBatch(pairs: TokenPair[]): HostBatch {
-  const groups = [...epochBatches(pairs, shape, TINY, 1, 1)];
+  const groups = [...translationBatches(pairs, shape, TINY, 1, 1)];
   expect(groups).toHaveLength(1);
   return groups[0]![0]!;
 }
@@ -37,25 +37,27 @@ test("sentences that share a row do not see each other", async () => {
   const together = await replica.loss(parameters, onlyBatch(pairs));
   let alone = 0;
   for (const pair of pairs) alone += (await replica.loss(parameters, onlyBatch([pair]))).loss;
-  expect(together.tokens).toBe(pairs.reduce((sum, { target }) => sum + target.length + 1, 0));
+  expect(together.count).toBe(pairs.reduce((sum, { target }) => sum + target.length + 1, 0));
   expect(together.loss).toBeCloseTo(alone, 3);
 });
 
 test("the decoder does not see what it has to predict", async () => {
   const batch = onlyBatch(reversals(1, 12));
-  const first = batch.targetSegment.indexOf(1);
-  // Every position stays in the segment, and only the first label counts: its loss is a difference of two sums.
+  const { target, targetSegment } = batch.arrays as Required<HostBatch["arrays"]>;
+  const first = targetSegment!.data.indexOf(1);
+  const withArrays = (arrays: HostBatch["arrays"]) => ({ ...batch, arrays: { ...batch.arrays, ...arrays } });
+  // Every input stays where it is; without its segment a position no longer counts.
   const lossAfter = async (secondInput: number) => {
-    const target = batch.target.slice();
-    target[first + 1] = secondInput;
-    const onlyFirst = batch.targetSegment.map((segment, i) => (i > first ? 0 : segment));
-    const visible = await replica.loss(parameters, { ...batch, target });
-    const hidden = await replica.loss(parameters, { ...batch, target, targetSegment: onlyFirst });
-    return { visible: visible.loss, first: hidden.loss };
+    const changed = { shape: target!.shape, data: target!.data.slice() };
+    changed.data[first + 1] = secondInput;
+    const onlyFirst = { ...targetSegment!, data: targetSegment!.data.map((s, i) => (i > first ? 0 : s)) };
+    const all = await replica.loss(parameters, withArrays({ target: changed }));
+    const one = await replica.loss(parameters, withArrays({ target: changed, targetSegment: onlyFirst }));
+    return { all: all.loss, first: one.loss };
   };
   const [one, other] = [await lossAfter(4), await lossAfter(5)];
   expect(one.first).toBe(other.first);
-  expect(one.visible).not.toBe(other.visible);
+  expect(one.all).not.toBe(other.all);
 });
 
 test("gradients agree with finite differences", async () => {
@@ -92,8 +94,7 @@ test("gradients agree with finite differences", async () => {
 test("dropout follows from its seed", async () => {
   const dropped = await Replica.create({
     device: "wasm",
-    config: TINY,
-    shape,
+    objective: { kind: "translation", config: TINY },
     regularization: { dropout: 0.3, labelSmoothing: 0.1 },
   });
   const batch = onlyBatch(reversals(4, 14));

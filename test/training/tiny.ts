@@ -2,8 +2,8 @@
 
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
-import type { TokenPair } from "../../scripts/training/batches.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
+import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type { ModelConfig } from "../../worker/model/config.ts";
 
 export const TINY: ModelConfig = {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { makeClient, problemOf, putModel } from "./harness.ts";
 
 const client = makeClient();
@@ -15,6 +15,7 @@ function post(body: BodyInit, headers: Record<string, string> = json): Promise<R
 describe("a problem says what was expected", () => {
   it.each([
     ["no JSON", "{x", "JSON"],
+    ["nothing", "", "JSON"],
     ["no object", "[]", "#: "],
     ["no text", '{"source":"en","target":"de"}', "#/text: "],
     ["text of a wrong type", '{"text":1,"source":"en","target":"de"}', "#/text: expected a string or a list"],
@@ -113,6 +114,7 @@ describe("a problem says what was expected", () => {
   });
 
   it("500 for a setting that is wrong, without telling it to the caller", async () => {
+    vi.spyOn(console, "error").mockImplementationOnce(() => {});
     const broken = makeClient({ MODEL_TTL_SECONDS: "soon" });
     const response = await broken.request("/health");
     expect(response.status).toBe(500);

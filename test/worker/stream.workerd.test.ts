@@ -1,4 +1,8 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { createExecutionContext } from "cloudflare:test";
+import { Hono } from "hono";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { overloaded } from "../../worker/errors.ts";
+import { sendEvents } from "../../worker/events.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { StreamDecoder } from "../../worker/translate.ts";
 import golden from "../fixtures/tiny/golden.json";
@@ -69,15 +73,45 @@ describe("stream: true", () => {
   });
 
   it("releases the model when the reader goes away", async () => {
-    const text = "A dog runs. ".repeat(500);
-    for (let i = 0; i < 6; i++) {
+    const text = "A dog runs. ".repeat(100);
+    for (let i = 0; i < 140; i++) {
       const response = await client.translate({ text, stream: true });
       const reader = response.body!.getReader();
       await reader.read();
       await reader.cancel();
     }
-    // Only four requests at a time may hold it.
+    // Only 128 rows at a time may be computed.
     expect((await client.translate({ text: "One." })).status).toBe(200);
+  });
+});
+
+describe("sendEvents", () => {
+  async function eventsOf(work: Parameters<typeof sendEvents>[2]): Promise<ServerSentEvent[]> {
+    const app = new Hono().get("/", (c) => sendEvents(c, c.req.raw.signal, work));
+    const response = await app.request("/", {}, {}, createExecutionContext());
+    expect(response.status).toBe(200);
+    return parseEvents(await response.text());
+  }
+
+  it("ends with the problem, if one comes up in the middle", async () => {
+    vi.spyOn(console, "error").mockImplementationOnce(() => {});
+    const events = await eventsOf(async (send) => {
+      send("delta", { text: "a\nb" });
+      throw overloaded("no room");
+    });
+    expect(events).toEqual([
+      { event: "delta", data: { text: "a\nb" } },
+      { event: "error", data: expect.objectContaining({ status: 503, detail: "no room" }) },
+    ]);
+  });
+
+  it("tells nothing of a fault of ours", async () => {
+    vi.spyOn(console, "error").mockImplementationOnce(() => {});
+    const events = await eventsOf(async () => {
+      throw new TypeError("secret");
+    });
+    expect(events.map(({ event }) => event)).toEqual(["error"]);
+    expect(JSON.stringify(events)).not.toContain("secret");
   });
 });
 

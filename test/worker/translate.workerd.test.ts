@@ -58,6 +58,7 @@ describe("POST /v1/translate", () => {
 
   it("takes a language with a region, and a model by its id", async () => {
     expect((await answer({ text: "One.", source: "en-GB", target: "DE" })).model.id).toBe("tiny");
+    expect((await answer({ text: "One.", source: "en-!" })).model.id).toBe("tiny");
     expect((await answer({ text: "One.", model: "tiny" })).model.id).toBe("tiny");
   });
 
@@ -109,6 +110,42 @@ describe("POST /v1/translate", () => {
     const text = "A dog runs. ".repeat(1_666);
     const [translation] = (await answer({ text, max_tokens: 2 })).translations;
     expect(translation).toMatchObject({ segments: 1_666 });
+  });
+
+  it("takes a content type with a charset", async () => {
+    const response = await client.request("/v1/translate", {
+      method: "POST",
+      headers: { "content-type": "application/json; charset=utf-8" },
+      body: '{"text":"One.","source":"en","target":"de"}',
+    });
+    expect(response.status).toBe(200);
+  });
+
+  it("answers a short request while long ones are computed", async () => {
+    const text = "A dog runs. ".repeat(400);
+    const order: string[] = [];
+    const long = Array.from({ length: 5 }, () => answer({ text }).then(() => order.push("long")));
+    await scheduler.wait(10);
+    await answer({ text: "One." });
+    order.push("short");
+    await Promise.all(long);
+    expect(order).toEqual(["short", "long", "long", "long", "long", "long"]);
+  });
+
+  it("stops when the client goes away, and releases the model", async () => {
+    const abort = new AbortController();
+    const pending = Array.from({ length: 4 }, () =>
+      client.request("/v1/translate", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ text: "A dog runs. ".repeat(1_600), source: "en", target: "de" }),
+        signal: abort.signal,
+      }),
+    );
+    await scheduler.wait(30);
+    abort.abort();
+    expect((await Promise.all(pending)).map(({ status }) => status)).toEqual([499, 499, 499, 499]);
+    await translateText("One.");
   });
 
   it("answers a page of another origin", async () => {

@@ -13,11 +13,8 @@ export type { Hypothesis };
 /** Rows of a decoder step, at most (one sentence may exceed it). More would not make a product faster. */
 const MAX_ROWS = 32;
 const MAX_BEAM_SIZE = 32;
-/**
- * Multiply-adds between two turns of the event loop: about 2 ms. Work is counted, not time, because the clock of a
- * deployed Worker stands still while it computes.
- */
-const MACS_PER_TURN = 40e6;
+/** About 3 ms of work; in workerd, the turn itself takes one or two. */
+const DEFAULT_MACS_PER_TURN = 100e6;
 
 export interface GenerateOptions {
   /** Default: the model's. 1 is greedy search. */
@@ -28,6 +25,11 @@ export interface GenerateOptions {
   lengthPenalty?: number;
   /** Aborting it ends the computation at the next step; the promise rejects with its reason. */
   signal?: AbortSignal;
+  /**
+   * Multiply-adds between two turns of the event loop; 0 for a turn at every step. Work is counted and not time,
+   * because the clock of a deployed Worker stands still while it computes.
+   */
+  macsPerTurn?: number;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
 }
@@ -50,7 +52,7 @@ export async function generate(
 ): Promise<Hypothesis[][]> {
   const { config } = model;
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
-  const { maxTokens, signal, onToken } = options;
+  const { maxTokens, signal, onToken, macsPerTurn = DEFAULT_MACS_PER_TURN } = options;
   checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
   const k = BeamSearch.candidates(beamSize, config.vocab_size);
   const results: Hypothesis[][] = new Array(sources.length);
@@ -61,27 +63,30 @@ export async function generate(
   const takeTurns = async (done: number) => {
     signal?.throwIfAborted();
     macs += done;
-    if (macs < MACS_PER_TURN) return;
+    if (macs < macsPerTurn) return;
     macs = 0;
     await eventLoopTurn();
     signal?.throwIfAborted();
   };
+  const admit = async (index: number) => {
+    const tokens = sources[index]!;
+    await takeTurns((tokens.length + 1) * model.encoderMacs);
+    const source = model.encode([...tokens, config.eos_token_id]);
+    const { max_length_ratio, max_length_bias } = config.generation;
+    const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
+    const search = new BeamSearch({
+      beamSize,
+      lengthPenalty,
+      maxTokens: Math.min(limit, config.max_seq_len),
+      bosTokenId: config.bos_token_id,
+      eosTokenId: config.eos_token_id,
+    });
+    active.push({ index, source, search });
+  };
   try {
     while (active.length > 0 || next < sources.length) {
       while (next < sources.length && (active.length === 0 || (active.length + 1) * beamSize <= MAX_ROWS)) {
-        const tokens = sources[next]!;
-        await takeTurns((tokens.length + 1) * model.encoderMacs);
-        const source = model.encode([...tokens, config.eos_token_id]);
-        const { max_length_ratio, max_length_bias } = config.generation;
-        const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
-        const search = new BeamSearch({
-          beamSize,
-          lengthPenalty,
-          maxTokens: Math.min(limit, config.max_seq_len),
-          bosTokenId: config.bos_token_id,
-          eosTokenId: config.eos_token_id,
-        });
-        active.push({ index: next++, source, search });
+        await admit(next++);
       }
       const rows = active.flatMap(({ source, search }) => search.live.map(({ prefix }) => ({ source, prefix })));
       await takeTurns(rows.length * model.decoderMacs);

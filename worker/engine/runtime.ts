@@ -12,15 +12,15 @@ import { Allocator } from "./allocator.ts";
 const WASM_PAGE_BYTES = 65536;
 /** A Cloudflare isolate has 128 MB in all. A model that needs more than this could not be served. */
 const MAX_MEMORY_BYTES = 112 * 1024 * 1024;
-/** Address 0 means "none" to the kernels, so nothing lives there. */
-const WEIGHTS_ADDRESS = 64;
+/** Room for what a model of any size needs at once: the kernels' constants, results, the ends of ranges. */
+const SPARE_BYTES = 8192;
 /**
  * Multiply-adds of one kernel call, at most. A fresh isolate runs code of the baseline compiler, which it leaves only
  * between two calls; short calls let it leave early.
  */
 const MAX_MACS_PER_CALL = 1 << 20;
-/** Largest k of top-k: two hypotheses more than the widest useful beam. */
-const MAX_TOP_K = 256;
+/** Largest k of top-k, more than any beam needs. */
+const MAX_TOP_K = 64;
 
 /** Byte offset into the memory. */
 export type Address = number;
@@ -93,11 +93,12 @@ interface Kernels {
     pairs: number,
   ): void;
   i8_dot_prefers_pairs(): number;
+  memory_start(): Address;
 }
 
 export class Runtime {
-  /** Where the weights start. */
-  readonly weights: Address = WEIGHTS_ADDRESS;
+  /** Where the weights start, 64-byte aligned. */
+  readonly weights: Address;
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Kernels;
   readonly #allocator: Allocator;
@@ -114,14 +115,14 @@ export class Runtime {
    * @param weightBytes room for the weights
    */
   constructor(module: WebAssembly.Module, weightBytes: number) {
-    const start = roundUp(WEIGHTS_ADDRESS + weightBytes, 64);
-    this.#memory = new WebAssembly.Memory({ initial: Math.ceil((start + 8192) / WASM_PAGE_BYTES) });
+    this.#memory = new WebAssembly.Memory({ initial: Math.ceil((weightBytes + SPARE_BYTES) / WASM_PAGE_BYTES) });
     this.#kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Kernels;
+    this.weights = roundUp(this.#kernels.memory_start(), 64);
     this.#pairs = this.#kernels.i8_dot_prefers_pairs();
     this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#floats = new Float32Array(this.#memory.buffer);
     this.#ints = new Int32Array(this.#memory.buffer);
-    this.#allocator = new Allocator(start);
+    this.#allocator = new Allocator(this.weights + weightBytes);
     this.#allocator.extend(this.memoryBytes);
     this.#result = this.allocate(8 * MAX_TOP_K);
   }
@@ -263,6 +264,7 @@ export class Runtime {
    * @param k at most n
    * @param values receives them from `offset` on
    * @param indices receives their places from `offset` on
+   * @throws Error if fewer than k of x are numbers above −∞
    */
   topK(n: number, x: Address, k: number, values: Float64Array, indices: Int32Array, offset: number): void {
     if (k < 1 || k > n || k > MAX_TOP_K) {
@@ -273,6 +275,9 @@ export class Runtime {
     for (let i = 0; i < k; i++) {
       values[offset + i] = this.#floats[(address >> 2) + i]!;
       indices[offset + i] = this.#ints[(address >> 2) + MAX_TOP_K + i]!;
+    }
+    if (indices[offset + k - 1]! < 0) {
+      throw new Error("Runtime.topK: expected numbers, got NaN; the weights are damaged, export and upload them again");
     }
   }
 }

@@ -36,33 +36,67 @@ const card = z.object({
   quality: z.record(z.string(), z.number()),
 });
 
+/** What every model has: an encoder over the tokens of a source text. */
+const encoder = {
+  d_model: size.multipleOf(16),
+  d_ff: size.multipleOf(16),
+  n_heads: size,
+  n_enc_layers: size,
+  vocab_size: size,
+  max_seq_len: size,
+  activation: z.enum(["relu", "gelu"]),
+  layer_norm_eps: z.number().positive(),
+  bos_token_id: z.int().min(0),
+  eos_token_id: z.int().min(0),
+  pad_token_id: z.int().min(0),
+  /** BCP 47 language codes. */
+  source_languages: z.array(z.string()).min(1),
+  /** Unicode script names that the source text may be written in, as in `\p{Script=Latin}`. */
+  source_scripts: z.array(z.string().refine(isScript, { error: "expected a Unicode script name, as Latin" })).min(1),
+  card,
+};
+
+const headsFit = (c: { d_model: number; n_heads: number }) =>
+  c.d_model % c.n_heads === 0 && (c.d_model / c.n_heads) % 4 === 0;
+const HEADS_FIT = { error: "d_model / n_heads (d_head) must be a whole multiple of 4" };
+
 export const modelConfigSchema = z
   .object({
     model_type: z.literal("edge-slm-seq2seq"),
     task: z.literal("translation"),
-    d_model: size.multipleOf(16),
-    d_ff: size.multipleOf(16),
-    n_heads: size,
-    n_enc_layers: size,
+    ...encoder,
     n_dec_layers: size,
-    vocab_size: size,
-    max_seq_len: size,
-    activation: z.enum(["relu", "gelu"]),
-    layer_norm_eps: z.number().positive(),
-    bos_token_id: z.int().min(0),
-    eos_token_id: z.int().min(0),
-    pad_token_id: z.int().min(0),
-    /** BCP 47 language codes. */
-    source_languages: z.array(z.string()).min(1),
     target_languages: z.array(z.string()).min(1),
-    /** Unicode script names that the source text may be written in, as in `\p{Script=Latin}`. */
-    source_scripts: z.array(z.string().refine(isScript, { error: "expected a Unicode script name, as Latin" })).min(1),
     generation,
-    card,
   })
-  .refine((c) => c.d_model % c.n_heads === 0 && (c.d_model / c.n_heads) % 4 === 0, {
-    error: "d_model / n_heads (d_head) must be a whole multiple of 4",
-  });
+  .refine(headsFit, HEADS_FIT);
+
+/** A linear layer on the mean of the encoder's outputs, one for each question that the model answers. */
+const head = z.object({
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/, { error: "expected a name of a-z, 0-9 and _" }),
+  labels: z.array(z.string()).min(2),
+  /** The logits are divided by it before the softmax, so that probabilities mean what they say (Guo et al. 2017). */
+  temperature: z.number().positive(),
+  /** The label that stands for "none of these", if the head was trained with one. */
+  out_of_scope: z.string().nullable(),
+});
+
+export const classificationConfigSchema = z
+  .object({
+    model_type: z.literal("edge-slm-encoder"),
+    task: z.literal("classification"),
+    ...encoder,
+    heads: z.array(head).min(1),
+  })
+  .refine(headsFit, HEADS_FIT);
+
+export type ClassificationConfig = z.infer<typeof classificationConfigSchema>;
+export type TranslationConfig = ModelConfig;
+/** The part of a configuration that the encoder needs. */
+export type EncoderConfig = Pick<
+  TranslationConfig,
+  "d_model" | "d_ff" | "n_heads" | "n_enc_layers" | "vocab_size" | "max_seq_len" | "activation" | "layer_norm_eps"
+>;
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
@@ -109,7 +143,7 @@ export interface TensorSpec {
  * Every tensor of the network in file order. Training creates exactly these, export quantizes the matrices, the
  * engine reads them: the one list all three share.
  */
-export function tensorSpecs(config: ModelConfig): TensorSpec[] {
+export function tensorSpecs(config: TranslationConfig | ClassificationConfig): TensorSpec[] {
   const { d_model, d_ff, vocab_size, max_seq_len } = config;
   const specs: TensorSpec[] = [
     { name: "embedding.weight", shape: [vocab_size, d_model], kind: "matrix" },
@@ -141,6 +175,10 @@ export function tensorSpecs(config: ModelConfig): TensorSpec[] {
     feedForward(layer);
   }
   norm("encoder.norm");
+  if (config.task === "classification") {
+    for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
+    return specs;
+  }
   for (let i = 0; i < config.n_dec_layers; i++) {
     const layer = `decoder.${i}`;
     selfAttention(layer);

@@ -9,7 +9,9 @@ import { sendEvents } from "../events.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
+import { matchLanguage } from "../text/languages.ts";
 import {
+  planRows,
   planTranslation,
   type TranslateOptions,
   type Translation,
@@ -31,7 +33,12 @@ const requestSchema = z
       .string()
       .optional()
       .openapi({ description: "A model's id; without it the first that knows the languages" }),
-    beam_size: z.int().min(1).max(8).optional().openapi({ description: "1 is greedy; more is better and slower" }),
+    beam_size: z
+      .int()
+      .min(1)
+      .max(8)
+      .optional()
+      .openapi({ description: "1 is greedy; more is better and slower. Default: the model's, and 1 with `stream`" }),
     max_tokens: z.int().min(1).max(4096).optional().openapi({ description: "Most tokens of one translated sentence" }),
     stream: z.boolean().default(false).openapi({ description: "Answer with server-sent events" }),
   })
@@ -57,8 +64,12 @@ const responseSchema = z
     target: z.string(),
     translations: z.array(translationSchema).openapi({ description: "One for each text, in order" }),
     timing: z
-      .object({ load_ms: z.number(), tokenize_ms: z.number(), generate_ms: z.number() })
-      .openapi({ description: "Wall time; load_ms is near 0 when the model was in memory. Resolution about 1 ms" }),
+      .object({ load_ms: z.number(), tokenize_ms: z.number(), queue_ms: z.number(), generate_ms: z.number() })
+      .openapi({
+        description:
+          "Wall time, to about 1 ms: loading the model if it was not in memory, cutting and tokenizing the text, " +
+          "waiting for other requests, computing",
+      }),
   })
   .openapi("TranslateResponse");
 
@@ -110,20 +121,22 @@ export function addTranslate(app: App): void {
       const plan = planTranslation(texts, request.source, lease.model);
       await watch.turn("tokenize_ms");
       const options: TranslateOptions = {
-        beamSize: request.beam_size ?? manifest.config.generation.beam_size,
+        beamSize: request.beam_size ?? (request.stream ? 1 : manifest.config.generation.beam_size),
         ...(request.max_tokens === undefined ? {} : { maxTokens: request.max_tokens }),
         signal: c.req.raw.signal,
       };
+      await lease.enter(request.stream ? options.beamSize : planRows(plan, options.beamSize));
+      watch.lap("queue_ms");
       if (request.stream) {
         streaming = true;
         return sendEvents(c, options.signal, async (send, signal) => {
           try {
-            const onDelta = async (index: number, text: string) => {
-              if (text !== "") await send("delta", { index, text });
+            const onDelta = (index: number, text: string) => {
+              if (text !== "") send("delta", { index, text });
             };
             const translations = await translateStreaming(plan, lease.model, { ...options, signal }, onDelta);
             await watch.turn("generate_ms");
-            await send("result", body(translations));
+            send("result", body(translations));
           } finally {
             lease.release();
           }
@@ -169,7 +182,7 @@ async function chooseModel(
   const candidates = model === undefined ? await store.list(scope) : [await store.find(scope, model)];
   if (candidates.length === 0) throw modelUnavailable("R2 holds no model; run npm run upload");
   const chosen = candidates.find(
-    ({ config }) => knows(config.source_languages, source) && knows(config.target_languages, target),
+    ({ config }) => matchLanguage(config.source_languages, source) && matchLanguage(config.target_languages, target),
   );
   if (chosen) return chosen;
   const pairs = candidates.map(
@@ -184,12 +197,4 @@ async function chooseModel(
       })),
     },
   });
-}
-
-/** A region or script subtag is no hindrance: `en-GB` is `en`. */
-function knows(languages: string[], tag: string): boolean {
-  const wanted = tag.toLowerCase();
-  return languages.some(
-    (language) => wanted === language.toLowerCase() || wanted.startsWith(`${language.toLowerCase()}-`),
-  );
 }

@@ -1,6 +1,7 @@
 /**
- * The training graph: the forward pass and the loss of the encoder-decoder transformer in jax-js, differentiated by
- * it. The same network as `worker/engine/transformer.ts`, in float and over whole batches.
+ * The blocks of the training graphs, in jax-js, which differentiates them: the same arithmetic as
+ * `worker/engine/transformer.ts`, in float and over whole batches. What is computed with them, and the loss, is
+ * `translation.ts` and `classification.ts`.
  *
  * Rows are packed: one row of a batch holds several sentence pairs side by side, told apart by segment numbers, and
  * attention is masked to the own segment. One shape then serves every length (each new shape costs a compilation of
@@ -9,23 +10,10 @@
  * jax-js arrays are moved, not shared: passing one consumes it, `.ref` keeps it.
  */
 import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
-import type { ModelConfig } from "../../worker/model/config.ts";
+import type { EncoderConfig } from "../../worker/model/config.ts";
 
 /** Every weight by its name in `tensorSpecs()`; matrices [n, k]. */
 export type Params = Record<string, NdArray>;
-
-/** Token ids and their places, all int32 [B, L]; segment 0 is padding. */
-export type Batch = {
-  source: NdArray;
-  sourceSegment: NdArray;
-  sourcePosition: NdArray;
-  /** The decoder's input: bos and the target. */
-  target: NdArray;
-  /** What it should predict: the target and eos. */
-  label: NdArray;
-  targetSegment: NdArray;
-  targetPosition: NdArray;
-};
 
 export interface Regularization {
   /** Probability that a channel of the embeddings and of each residual branch is dropped. */
@@ -35,13 +23,13 @@ export interface Regularization {
 }
 
 /** Drops channels with the given probability and scales the rest; each call draws anew. */
-type Dropout = (x: NdArray) => NdArray;
+export type Dropout = (x: NdArray) => NdArray;
 
 /**
  * Dropout by hashing the element's index with the step's seed: the mask is computed inside the fused kernel instead
  * of being drawn, stored and read again. Two rounds of multiply and xor-shift as in MurmurHash3's finalizer.
  */
-function hashDropout(rate: number, seed: NdArray): Dropout {
+export function hashDropout(rate: number, seed: NdArray): Dropout {
   if (rate === 0) {
     seed.dispose();
     return (x) => x;
@@ -64,7 +52,7 @@ function hashDropout(rate: number, seed: NdArray): Dropout {
   };
 }
 
-function layerNorm(x: NdArray, params: Params, name: string, eps: number): NdArray {
+export function layerNorm(x: NdArray, params: Params, name: string, eps: number): NdArray {
   const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
   const variance = np.mean(np.square(centred.ref), -1, { keepdims: true });
   const scaled = centred.mul(np.reciprocal(np.sqrt(variance.add(eps))));
@@ -72,7 +60,7 @@ function layerNorm(x: NdArray, params: Params, name: string, eps: number): NdArr
 }
 
 /** x [P, k] · Wᵀ + b → [P, n] */
-function linear(x: NdArray, params: Params, name: string): NdArray {
+export function linear(x: NdArray, params: Params, name: string): NdArray {
   return np.matmul(x, params[`${name}.weight`]!.ref.transpose()).add(params[`${name}.bias`]!.ref);
 }
 
@@ -110,7 +98,7 @@ function attention(q: NdArray, k: NdArray, v: NdArray, mask: NdArray, nHeads: nu
 }
 
 /** Which keys a query may see: those of its own segment and, if causal, none that come later. bool [B, 1, Lq, Lk] */
-function segmentMask(querySegment: NdArray, keySegment: NdArray, causal: boolean): NdArray {
+export function segmentMask(querySegment: NdArray, keySegment: NdArray, causal: boolean): NdArray {
   const [b, lq] = querySegment.shape as [number, number];
   const lk = keySegment.shape[1]!;
   const same = querySegment.reshape([b, 1, lq, 1]).equal(keySegment.reshape([b, 1, 1, lk]));
@@ -122,25 +110,31 @@ function segmentMask(querySegment: NdArray, keySegment: NdArray, causal: boolean
   return np.where(earlier, same, false);
 }
 
-function feedForward(x: NdArray, params: Params, layer: string, config: ModelConfig): NdArray {
+export function feedForward(x: NdArray, params: Params, layer: string, config: EncoderConfig): NdArray {
   const h = linear(layerNorm(x, params, `${layer}.ffn_norm`, config.layer_norm_eps), params, `${layer}.ffn_up`);
   return linear(config.activation === "relu" ? nn.relu(h) : nn.gelu(h), params, `${layer}.ffn_down`);
 }
 
-function selfAttention(x: NdArray, params: Params, layer: string, mask: NdArray, config: ModelConfig): NdArray {
+export function selfAttention(
+  x: NdArray,
+  params: Params,
+  layer: string,
+  mask: NdArray,
+  config: EncoderConfig,
+): NdArray {
   const b = mask.shape[0]!;
   const h = layerNorm(x, params, `${layer}.self_norm`, config.layer_norm_eps);
   const [q, k, v] = linearParts(h, params, `${layer}.self_qkv`, 3, b) as [NdArray, NdArray, NdArray];
   return linear(attention(q, k, v, mask, config.n_heads), params, `${layer}.self_out`);
 }
 
-function crossAttention(
+export function crossAttention(
   x: NdArray,
   memory: NdArray,
   params: Params,
   layer: string,
   mask: NdArray,
-  config: ModelConfig,
+  config: EncoderConfig,
 ): NdArray {
   const b = mask.shape[0]!;
   const h = layerNorm(x, params, `${layer}.cross_norm`, config.layer_norm_eps);
@@ -150,60 +144,32 @@ function crossAttention(
 }
 
 /** Token and position embeddings → [B·L, d_model] */
-function embed(tokens: NdArray, positions: NdArray, params: Params, config: ModelConfig): NdArray {
+export function embed(tokens: NdArray, positions: NdArray, params: Params, config: EncoderConfig): NdArray {
   const embedding = np.take(params["embedding.weight"]!.ref, tokens.reshape([-1]), 0);
   const position = np.take(lax.stopGradient(params["positions.weight"]!.ref), positions.reshape([-1]), 0);
   return embedding.mul(Math.sqrt(config.d_model)).add(position);
 }
 
 /**
- * Summed cross-entropy of a batch in nats, with label smoothing, and without (for perplexity).
- * @returns [smoothed, plain], both scalars summed over the real target tokens
+ * The encoder over packed rows.
+ * @param tokens, segments and positions int32 [B, L]; segment 0 is padding; segments is kept, the others consumed
+ * @returns [B·L, d_model], normalized
  */
-export function batchLoss(
+export function encode(
+  tokens: NdArray,
+  segments: NdArray,
+  positions: NdArray,
   params: Params,
-  batch: Batch,
-  seed: NdArray,
-  config: ModelConfig,
-  { dropout: rate, labelSmoothing }: Regularization,
-): [NdArray, NdArray] {
-  const dropout = hashDropout(rate, seed);
-  const { source, sourceSegment, sourcePosition, target, label, targetSegment, targetPosition } = batch;
-  const eps = config.layer_norm_eps;
-
-  const sourceMask = segmentMask(sourceSegment.ref, sourceSegment.ref, false);
-  let x = dropout(embed(source, sourcePosition, params, config));
+  config: EncoderConfig,
+  dropout: Dropout,
+): NdArray {
+  const mask = segmentMask(segments.ref, segments.ref, false);
+  let x = dropout(embed(tokens, positions, params, config));
   for (let i = 0; i < config.n_enc_layers; i++) {
     const layer = `encoder.${i}`;
-    x = x.ref.add(dropout(selfAttention(x, params, layer, sourceMask.ref, config)));
+    x = x.ref.add(dropout(selfAttention(x, params, layer, mask.ref, config)));
     x = x.ref.add(dropout(feedForward(x, params, layer, config)));
   }
-  const memory = layerNorm(x, params, "encoder.norm", eps);
-  sourceMask.dispose();
-
-  const causalMask = segmentMask(targetSegment.ref, targetSegment.ref, true);
-  const crossMask = segmentMask(targetSegment.ref, sourceSegment, false);
-  let y = dropout(embed(target, targetPosition, params, config));
-  for (let i = 0; i < config.n_dec_layers; i++) {
-    const layer = `decoder.${i}`;
-    y = y.ref.add(dropout(selfAttention(y, params, layer, causalMask.ref, config)));
-    y = y.ref.add(dropout(crossAttention(y, memory.ref, params, layer, crossMask.ref, config)));
-    y = y.ref.add(dropout(feedForward(y, params, layer, config)));
-  }
-  const h = layerNorm(y, params, "decoder.norm", eps);
-  memory.dispose();
-  causalMask.dispose();
-  crossMask.dispose();
-
-  // log p(label) = h·e[label] − logsumexp(h·Eᵀ); its mean over the vocabulary needs only the mean embedding, so the
-  // logits [P, V] are read by the logsumexp alone.
-  const embedding = params["embedding.weight"]!;
-  const logSumExp = nn.logsumexp(np.matmul(h.ref, embedding.ref.transpose()), -1);
-  const labelLogit = np.sum(h.ref.mul(np.take(embedding.ref, label.reshape([-1]), 0)), -1);
-  const meanLogit = np.matmul(h, np.mean(embedding.ref, 0));
-  const real = targetSegment.reshape([-1]).greater(0).astype(np.float32);
-  const plain = logSumExp.ref.sub(labelLogit);
-  const uniform = logSumExp.sub(meanLogit);
-  const smoothed = plain.ref.mul(1 - labelSmoothing).add(uniform.mul(labelSmoothing));
-  return [np.sum(smoothed.mul(real.ref)), np.sum(lax.stopGradient(plain.mul(real)))];
+  mask.dispose();
+  return layerNorm(x, params, "encoder.norm", config.layer_norm_eps);
 }

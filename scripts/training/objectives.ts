@@ -1,0 +1,40 @@
+/** What can be trained: each objective's loss by name, so that a worker thread can be told which. */
+import type { Array as NdArray } from "@jax-js/jax";
+import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import type { Params, Regularization } from "./blocks.ts";
+import { type ClassificationBatch, classificationLoss } from "./classification.ts";
+import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
+import { type TranslationBatch, translationLoss } from "./translation.ts";
+
+export type Objective =
+  | { kind: "translation"; config: TranslationConfig }
+  | { kind: "classification"; config: ClassificationConfig }
+  | { kind: "masked-tokens"; config: ClassificationConfig };
+
+/** A batch on the device: every array consumed by the loss. */
+export type DeviceBatch = Record<string, NdArray>;
+
+/**
+ * The loss of a batch, summed over what it counts.
+ * @returns [with smoothing and dropout, plain], scalars in nats
+ */
+export type Loss = (
+  params: Params,
+  batch: DeviceBatch,
+  seed: NdArray,
+  regularization: Regularization,
+) => [NdArray, NdArray];
+
+export function lossOf(objective: Objective): Loss {
+  switch (objective.kind) {
+    case "translation":
+      return (params, batch, seed, regularization) =>
+        translationLoss(params, batch as TranslationBatch, seed, objective.config, regularization);
+    case "classification":
+      return (params, batch, seed, regularization) =>
+        classificationLoss(params, batch as ClassificationBatch, seed, objective.config, regularization);
+    case "masked-tokens":
+      return (params, batch, seed, regularization) =>
+        maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);
+  }
+}

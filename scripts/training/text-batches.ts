@@ -1,0 +1,123 @@
+/** Texts → packed batches of classification and of pre-training with hidden tokens. */
+import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { epochRows, type HostBatch, hostArray, type Packing } from "./batches.ts";
+import { labelOffsets } from "./classification.ts";
+import { hash32, uniformStream } from "./random.ts";
+
+/** A text with a label of one head: both by their index in the configuration. */
+export interface LabelledTokens {
+  tokens: number[];
+  head: number;
+  label: number;
+}
+
+/** Rows of a batch, tokens of a row, and how many texts a row has at most. */
+export interface TextShape {
+  rows: number;
+  length: number;
+  slots: number;
+}
+
+/** Texts end with an eos, as in the engine. */
+export function textPacking<Text extends { tokens: number[] }>({ length, slots }: TextShape): Packing<Text> {
+  return { cost: ({ tokens }) => [tokens.length + 1, 1], capacity: [length, slots] };
+}
+
+export interface TextAugmentation {
+  /** Probability that a token is left out (word dropout; Iyyer et al. 2015). */
+  tokenDropout: number;
+}
+
+/** All batches of an epoch, in groups of `count`, one per replica, as `ClassificationBatch` names the arrays. */
+export function* classificationBatches(
+  texts: LabelledTokens[],
+  shape: TextShape,
+  config: ClassificationConfig,
+  seed: number,
+  count: number,
+  augmentation: TextAugmentation = { tokenDropout: 0 },
+): Generator<HostBatch[]> {
+  const { offsets } = labelOffsets(config);
+  const uniform = uniformStream(hash32(seed, 1));
+  const thin = (text: LabelledTokens): LabelledTokens => {
+    if (augmentation.tokenDropout === 0) return text;
+    const tokens = text.tokens.filter(() => uniform() >= augmentation.tokenDropout);
+    return tokens.length > 0 ? { ...text, tokens } : text;
+  };
+  for (const group of epochRows(texts.map(thin), textPacking<LabelledTokens>(shape), {
+    rows: shape.rows,
+    count,
+    seed,
+  })) {
+    yield group.map((rows) => {
+      const batch = fillTokens(rows, shape, config);
+      const head = hostArray([shape.rows, shape.slots], -1);
+      const label = hostArray([shape.rows, shape.slots], -1);
+      rows.forEach((row, r) => {
+        row.forEach((text, slot) => {
+          head.data[r * shape.slots + slot] = text.head;
+          label.data[r * shape.slots + slot] = offsets[text.head]! + text.label;
+        });
+      });
+      const count = rows.reduce((sum, row) => sum + row.length, 0);
+      return { arrays: { ...batch.arrays, head, label }, count, tokens: batch.tokens };
+    });
+  }
+}
+
+/**
+ * All batches of an epoch with 15 % of the tokens chosen to be named: of these 80 % are hidden behind the padding
+ * token, 10 % are another token, 10 % stay as they are (Devlin et al. 2019). As `MaskedTokensBatch` names the arrays.
+ */
+export function* maskedBatches(
+  texts: { tokens: number[] }[],
+  shape: TextShape,
+  config: ClassificationConfig,
+  seed: number,
+  count: number,
+): Generator<HostBatch[]> {
+  const uniform = uniformStream(hash32(seed, 2));
+  const places = Math.floor(shape.rows * shape.length * MASKED_SHARE);
+  for (const group of epochRows(texts, textPacking(shape), { rows: shape.rows, count, seed })) {
+    yield group.map((rows) => {
+      const { arrays, tokens } = fillTokens(rows, shape, config);
+      const place = hostArray([places]);
+      const label = hostArray([places], -1);
+      let hidden = 0;
+      const source = arrays.source.data;
+      for (let i = 0; i < source.length && hidden < places; i++) {
+        const isWord = arrays.sourceSegment.data[i]! > 0 && source[i] !== config.eos_token_id;
+        if (!isWord || uniform() >= MASKED_SHARE) continue;
+        place.data[hidden] = i;
+        label.data[hidden] = source[i]!;
+        hidden++;
+        const draw = uniform();
+        if (draw < 0.8) source[i] = config.pad_token_id;
+        else if (draw < 0.9) source[i] = Math.floor(uniform() * config.vocab_size);
+      }
+      return { arrays: { ...arrays, place, label }, count: hidden, tokens };
+    });
+  }
+}
+
+const MASKED_SHARE = 0.15;
+
+/** Token ids, segments and positions; rows that are missing stay padding. */
+function fillTokens(rows: { tokens: number[] }[][], shape: TextShape, config: ClassificationConfig) {
+  const source = hostArray([shape.rows, shape.length], config.pad_token_id);
+  const sourceSegment = hostArray([shape.rows, shape.length]);
+  const sourcePosition = hostArray([shape.rows, shape.length]);
+  let total = 0;
+  rows.forEach((row, r) => {
+    let at = r * shape.length;
+    row.forEach(({ tokens }, slot) => {
+      for (let i = 0; i <= tokens.length; i++, at++) {
+        source.data[at] = tokens[i] ?? config.eos_token_id;
+        sourceSegment.data[at] = slot + 1;
+        sourcePosition.data[at] = i;
+      }
+      total += tokens.length + 1;
+    });
+  });
+  return { arrays: { source, sourceSegment, sourcePosition }, tokens: total };
+}
