@@ -1,7 +1,8 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
  * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
- * one rename: a model is there whole, or the old one stays.
+ * one rename: a model is there whole, or the old one stays. With `--onnx` it takes `models/<id>/` as it is and writes it
+ * as ONNX graphs instead.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -10,6 +11,7 @@ import { Command } from "commander";
 import { parseModelConfig } from "../worker/model/config.ts";
 import { fail, writeJson } from "./cli.ts";
 import { modelCard } from "./export/card.ts";
+import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
 import { findRecipe } from "./recipes/index.ts";
 import { readCheckpoint } from "./training/checkpoint.ts";
@@ -18,6 +20,7 @@ interface Options {
   run?: string;
   checkpoint?: string;
   out?: string;
+  onnx?: string | true;
   json?: string;
 }
 
@@ -25,6 +28,14 @@ async function readOrFail(path: string, hint: string): Promise<string> {
   return readFile(path, "utf8").catch(() => {
     throw new Error(`export: expected ${path}; ${hint}`);
   });
+}
+
+/** The model that is there already, its int8 weights unchanged. */
+async function mainOnnx(id: string, { out, onnx, json }: Options): Promise<void> {
+  const directory = typeof onnx === "string" ? onnx : join("build", "onnx", id);
+  const files = await writeOnnx(out ?? id, directory);
+  console.log(`${directory}: encoder.onnx ${files.encoderBytes} bytes, decoder.onnx ${files.decoderBytes} bytes`);
+  if (json) await writeJson(json, { id, ...files });
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -82,6 +93,7 @@ await new Command("export")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--checkpoint <file>", "another checkpoint than the run's best.safetensors")
   .option("--out <dir>", "where to write the model (default: models/<recipe>)")
+  .option("--onnx [dir]", "write the exported model as ONNX (default: build/onnx/<recipe>) and nothing else")
   .option("--json <file>", "write the figures as JSON, too")
-  .action((id: string, options: Options) => main(id, options).catch(fail))
+  .action((id: string, options: Options) => (options.onnx ? mainOnnx : main)(id, options).catch(fail))
   .parseAsync();

@@ -27,10 +27,10 @@ const part = (name: Part, sha256: string): RowFile => ({
 const PARTS = {
   train: part("train", "6a4ab7a888b8d5f889c7aa631bc9c310f1e64044bf201992a4513c00ed3e1267"),
   val: part("val", "fffbf584fb0c5dc8061f944b121062aac797dd46b7e9490c501c738e0e338b01"),
-  test: part("test", ""),
+  test: part("test", "cfa3d80e588471e9328ea6dadcef823d02f1f12257069ac8a07dd34d09595a5b"),
   oos_train: part("oos_train", "c3835574508a2bb772ce57bc72c1a17d3d9c0747f4a1c513f8cc3d009e702cdc"),
-  oos_val: part("oos_val", ""),
-  oos_test: part("oos_test", ""),
+  oos_val: part("oos_val", "d0bbac9e3bcae2f1d82f8dd6af86e3f38475461f20731cbf7eb7ad4c5d185954"),
+  oos_test: part("oos_test", "f7a70753f07f45189815b87a45f9cad8f687ddb9cd680b61cecf5000ca6c97b9"),
 };
 const DOMAINS: RowFile = {
   mirrorFile: "intent_clinc150/domains.tsv.gz",
