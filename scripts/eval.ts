@@ -20,7 +20,6 @@ import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import type { SentencePair } from "./data/multi30k.ts";
 import { readFloatWeights } from "./float/checkpoint.ts";
-import { generateFloat } from "./float/generate.ts";
 import { FloatTransformer } from "./float/transformer.ts";
 import { type KernelBuild, loadKernels } from "./kernels.ts";
 import { type Figures, figuresOf, formatFigures, SIGNATURES } from "./metrics/quality.ts";
@@ -87,7 +86,7 @@ async function main(model: string, options: Options): Promise<void> {
   let lost: { bleu: number; bleu_lowercase: number; chrf: number } | undefined;
   let floatFigures: Figures | undefined;
   if (float !== undefined) {
-    floatFigures = (await run("float", (sources) => generateFloat(float, sources, search), tokenizer, pairs)).figures;
+    floatFigures = (await run("float", (sources) => generate(float, sources, search), tokenizer, pairs)).figures;
     rows.push({ name: "float reference", figures: floatFigures });
     lost = {
       bleu: floatFigures.bleu - int8.figures.bleu,

@@ -3,12 +3,9 @@
  * onnxruntime and beside the machine's peak. A round asks every contender once, each in its own process; ratios are
  * taken within a round, so that what else the machine does falls out of them.
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { createTestHarness } from "wrangler";
 import type { ModelConfig } from "../../worker/model/config.ts";
 import type { KernelBuild } from "../kernels.ts";
-import { quietWrangler } from "../publish/bucket.ts";
+import { startBenchWorker } from "./bench-worker.ts";
 import { type Child, startChild } from "./child.ts";
 import { ratios, type Spread, spreadOf } from "./figures.ts";
 import type { KernelRates, Shape } from "./kernel-bench.ts";
@@ -71,13 +68,18 @@ export async function benchKernels(config: ModelConfig, options: KernelOptions):
   try {
     const node = startChild<typeof KernelMethods>("kernel-node.ts");
     closing.push(() => node.close());
-    const workerd = await startKernelWorker();
+    const workerd = await startBenchWorker("kernel-worker.ts");
     closing.push(() => workerd.close());
     const peers = await startPeers();
     closing.push(...peers.map(({ child }) => () => child.close()));
     const ours = BUILDS.flatMap((build) => [
-      { place: "Node" as const, build, measure: (s: Shape, ms: number) => node.measure(build, s, ms) },
-      { place: "workerd" as const, build, measure: (s: Shape, ms: number) => workerd.measure(build, s, ms) },
+      { place: "Node" as const, build, measure: (shape: Shape, ms: number) => node.measure(build, shape, ms) },
+      {
+        place: "workerd" as const,
+        build,
+        measure: (shape: Shape, burstMs: number) =>
+          workerd.post<KernelRates>("/", { build, shape, burstMs } satisfies KernelRequest),
+      },
     ]);
     const contenders: Contender[] = [
       ...ours.map(({ place, build, measure }) => ({ name: `${place} ${build}`, measure })),
@@ -154,24 +156,4 @@ async function startPeers(): Promise<{ name: PeerName; child: Child<typeof PeerM
     else await child.close();
   }
   return started;
-}
-
-export async function startKernelWorker() {
-  Object.assign(process.env, quietWrangler);
-  const directory = fileURLToPath(new URL("../../build/bench/", import.meta.url));
-  await mkdir(directory, { recursive: true });
-  const configPath = `${directory}wrangler.json`;
-  const main = fileURLToPath(new URL("kernel-worker.ts", import.meta.url));
-  await writeFile(configPath, JSON.stringify({ name: "edge-slm-bench", main, compatibility_date: "2026-10-01" }));
-  const harness = createTestHarness({ workers: [{ configPath }] });
-  await harness.listen();
-  return {
-    async measure(build: KernelBuild, shape: Shape, burstMs: number): Promise<KernelRates> {
-      const request: KernelRequest = { build, shape, burstMs };
-      const response = await harness.fetch("/", { method: "POST", body: JSON.stringify(request) });
-      if (!response.ok) throw new Error(`bench: workerd answered ${response.status}: ${await response.text()}`);
-      return (await response.json()) as KernelRates;
-    },
-    close: () => harness.close(),
-  };
 }

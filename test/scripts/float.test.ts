@@ -4,16 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readFloatWeights } from "../../scripts/float/checkpoint.ts";
-import { generateFloat } from "../../scripts/float/generate.ts";
 import { activate, attend, layerNorm, logSumExp, multiply, topK } from "../../scripts/float/kernels.ts";
 import { FloatTransformer } from "../../scripts/float/transformer.ts";
-
 import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
 import { Replica } from "../../scripts/training/replica.ts";
 import { type PairShape, translationBatches } from "../../scripts/training/translation-batches.ts";
 import type { Prefix } from "../../worker/engine/cache.ts";
+import { generate } from "../../worker/engine/generate.ts";
 import type { ModelConfig } from "../../worker/model/config.ts";
 import { reversals, TINY } from "../training/tiny.ts";
 
@@ -99,7 +98,7 @@ describe("FloatTransformer", () => {
   test("is decoded by the Worker's search", async () => {
     const model = await load(TINY, randomParameters(TINY));
     const sources = [[5, 6, 7], [8], [9, 10, 11, 12]];
-    const results = await generateFloat(model, sources, { beamSize: 3, lengthPenalty: 1 });
+    const results = await generate(model, sources, { beamSize: 3, lengthPenalty: 1 });
     for (const [i, hypotheses] of results.entries()) {
       for (const { tokens, logProb, score, finished } of hypotheses.filter((h) => h.finished)) {
         expect(logProb).toBeCloseTo(logProbOf(model, sources[i]!, tokens), 4);

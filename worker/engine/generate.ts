@@ -3,10 +3,12 @@
  *
  * The rows of a decoder step are the live hypotheses of all sentences in work. A sentence that is finished leaves, and
  * the next one of the batch takes its rows, so memory is bounded by MAX_ROWS and not by the batch. Between steps the
- * event loop gets its turn every few milliseconds; several calls on one Transformer may run side by side.
+ * event loop gets its turn every few milliseconds; several calls on one model may run side by side.
  */
+import type { ModelConfig } from "../model/config.ts";
 import { BeamSearch, type Hypothesis } from "./beam.ts";
-import type { Source, Transformer } from "./transformer.ts";
+import type { Prefix } from "./cache.ts";
+import type { Candidates } from "./transformer.ts";
 
 export type { Hypothesis };
 
@@ -34,7 +36,24 @@ export interface GenerateOptions {
   onToken?: (sentence: number, tokenId: number) => void;
 }
 
-interface Sentence {
+/**
+ * What the search asks of a model; Transformer is one. The search only hands sources, caches and prefixes from one
+ * call to the next: what is in them is the model's own.
+ */
+export interface SearchModel<Source, Cache extends { release(): void }> {
+  readonly config: ModelConfig;
+  /** Work of encoding one source token, and of one row of a decoder step, in multiply-adds. */
+  readonly encoderMacs: number;
+  readonly decoderMacs: number;
+  createCache(): Cache;
+  /** @param tokens end token included */
+  encode(tokens: readonly number[]): Source;
+  releaseSource(source: Source): void;
+  /** The k best next tokens after each row's prefix, [R, k]. */
+  step(rows: readonly { readonly source: Source; readonly prefix: Prefix }[], cache: Cache, k: number): Candidates;
+}
+
+interface Sentence<Source> {
   index: number;
   source: Source;
   search: BeamSearch;
@@ -45,8 +64,8 @@ interface Sentence {
  * @returns for each source its hypotheses, best first: finished ones before those cut at maxTokens
  * @throws RangeError if a source is too long or an option is out of range; the signal's reason if aborted
  */
-export async function generate(
-  model: Transformer,
+export async function generate<Source, Cache extends { release(): void }>(
+  model: SearchModel<Source, Cache>,
   sources: readonly (readonly number[])[],
   options: GenerateOptions = {},
 ): Promise<Hypothesis[][]> {
@@ -57,7 +76,7 @@ export async function generate(
   const k = BeamSearch.candidates(beamSize, config.vocab_size);
   const results: Hypothesis[][] = new Array(sources.length);
   const cache = model.createCache();
-  let active: Sentence[] = [];
+  let active: Sentence<Source>[] = [];
   let next = 0;
   let macs = 0;
   const takeTurns = async (done: number) => {

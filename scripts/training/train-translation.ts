@@ -1,0 +1,45 @@
+/** Trains a translation recipe: sentence pairs, their vocabulary, packed batches, BLEU on dev. */
+import type { TranslationRecipe } from "../recipes/recipe.ts";
+import { createDevScorer } from "./dev-score.ts";
+import { encodePairs, openRun } from "./prepare.ts";
+import type { RunOptions } from "./run-options.ts";
+import { runSession } from "./session.ts";
+import { packingFigures } from "./translation-batches.ts";
+import { translationTask } from "./translation-task.ts";
+
+export async function trainTranslation(recipe: TranslationRecipe, options: RunOptions): Promise<boolean> {
+  const { id, rowLength } = recipe;
+  const { runDir, device, count, data, epochs } = options;
+  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const [trainPairs, devPairs] = [await recipe.loadSplit("train", data), await recipe.loadSplit("dev", data)];
+  const { config, tokenizer } = await openRun(runDir, recipe, trainPairs);
+  const rows = Math.ceil(training.rowsPerStep[device] / count);
+  const shape = { rows, sourceLength: rowLength, targetLength: rowLength };
+  const trainSet = encodePairs(trainPairs, tokenizer, shape);
+  const devSet = encodePairs(devPairs, tokenizer, shape);
+  const { tokens, groups, realShare } = packingFigures(trainSet.pairs, shape, count);
+  console.log(
+    `${id}: ${trainSet.pairs.length} pairs (${trainSet.leftOut} longer than ${rowLength - 1} tokens left out), ` +
+      `${tokens} target tokens, ${groups} steps an epoch, ${Math.round(realShare * 100)} % of positions real; ` +
+      `${count} × ${device}; run folder ${runDir}`,
+  );
+  const { done, score, step } = await runSession({
+    device,
+    count,
+    runDir,
+    objective: { kind: "translation", config },
+    training,
+    task: translationTask({
+      config,
+      shape,
+      count,
+      train: trainSet.pairs,
+      dev: devSet.pairs,
+      seed: training.seed,
+      score: await createDevScorer(config, tokenizer, devPairs),
+    }),
+    scoreName: "BLEU",
+  });
+  if (done) console.log(`done: best dev BLEU ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  return done;
+}
