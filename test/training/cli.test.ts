@@ -49,5 +49,5 @@ test("data with another content than the recipe's are refused", async () => {
   await writeFile(join(folder, "mirror", "mt_multi30k", "train.tsv.gz"), gzipSync("a man\tein Mann\tun homme\n"));
   const { code, stderr } = await runTrain("multi30k-en-de", "--device", "wasm", "--data", "mirror");
   expect(code).toBe(1);
-  expect(stderr.trim()).toMatch(/train\.tsv\.gz, column en: expected content with sha256 \w+, got \w+ \(1 lines\)$/);
+  expect(stderr.trim()).toMatch(/train\.tsv\.gz, column \S+: expected content with sha256 \w+, got \w+ \(1 lines\)$/);
 });
