@@ -103,7 +103,9 @@ export class KernelBench {
     if (this.#prepared?.key === key) return this.#prepared;
     const { m, n, k } = shape;
     const { x, q, scale } = testValues(shape);
-    const sum = Int32Array.from({ length: n }, (_, row) => q.subarray(row * k, (row + 1) * k).reduce((a, b) => a + b, 0));
+    const sum = Int32Array.from({ length: n }, (_, row) =>
+      q.subarray(row * k, (row + 1) * k).reduce((a, b) => a + b, 0),
+    );
     const runtime = new Runtime(this.#kernels, 0);
     const place = (data: Float32Array | Int32Array | Int8Array) => {
       const address = runtime.allocate(data.byteLength);

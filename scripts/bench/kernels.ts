@@ -71,7 +71,13 @@ export async function benchKernels(config: ModelConfig, options: KernelOptions):
     const workerd = await startBenchWorker("kernel-worker.ts");
     closing.push(() => workerd.close());
     const peers = await startPeers();
-    closing.push(...peers.map(({ child }) => () => child.close()));
+    closing.push(
+      ...peers.map(
+        ({ child }) =>
+          () =>
+            child.close(),
+      ),
+    );
     const ours = BUILDS.flatMap((build) => [
       { place: "Node" as const, build, measure: (shape: Shape, ms: number) => node.measure(build, shape, ms) },
       {
@@ -92,7 +98,15 @@ export async function benchKernels(config: ModelConfig, options: KernelOptions):
         const samples = await runRounds(contenders, shape, options);
         for (const { place, build } of ours) {
           const mine = samples.get(`${place} ${build}`) as KernelRates[];
-          rows.push(makeRow(shape, place, build, mine, peers.map(({ name }) => ({ name, rates: samples.get(name) as PeerRates[] }))));
+          rows.push(
+            makeRow(
+              shape,
+              place,
+              build,
+              mine,
+              peers.map(({ name }) => ({ name, rates: samples.get(name) as PeerRates[] })),
+            ),
+          );
         }
       }
     }

@@ -5,9 +5,10 @@
  * call by call with its arguments, and then played back. Clocks around each call would cost as much as the short ones.
  * The way from JavaScript into WebAssembly counts as the kernels'; copies in memory, the search and the tokenizer don't.
  */
+
+import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
-import type { Prefix } from "../../worker/engine/cache.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import type { ModelConfig } from "../../worker/model/config.ts";
 import { timeAsyncCalls, timeCalls } from "./clock.ts";

@@ -43,7 +43,7 @@ export class PeerTranslator {
     const { bos_token_id, eos_token_id } = this.#config;
     const tokens: number[] = [];
     await this.decode(await this.encode([...source, eos_token_id]), maxTokens, bos_token_id, (logits) => {
-      const best = largest(logits);
+      const best = indexOfLargest(logits);
       if (best === eos_token_id) return undefined;
       tokens.push(best);
       return best;
@@ -92,7 +92,7 @@ export class PeerTranslator {
 }
 
 /** Place of the largest element, the first of equal ones. */
-function largest(values: Float32Array): number {
+export function indexOfLargest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;

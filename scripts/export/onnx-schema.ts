@@ -4,7 +4,9 @@
  */
 import protobuf from "protobufjs";
 
-const schema = protobuf.parse(`
+const schema = protobuf
+  .parse(
+    `
   syntax = "proto3";
   message ModelProto {
     int64 ir_version = 1;
@@ -50,7 +52,10 @@ const schema = protobuf.parse(`
     message Dimension { oneof value { int64 dim_value = 1; string dim_param = 2; } }
     repeated Dimension dim = 1;
   }
-`, { keepCase: true }).root.lookupType("ModelProto");
+`,
+    { keepCase: true },
+  )
+  .root.lookupType("ModelProto");
 
 /** TensorProto.DataType */
 export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;

@@ -43,6 +43,7 @@ function tensorBytes({ tensors, dataByteOffset }: Header, file: Uint8Array, name
 
 function found<T>(map: ReadonlyMap<string, T>, name: string): T {
   const value = map.get(name);
-  if (value === undefined) throw new Error(`readWeights: no tensor ${name} in model.safetensors; export the model again`);
+  if (value === undefined)
+    throw new Error(`readWeights: no tensor ${name} in model.safetensors; export the model again`);
   return value;
 }

@@ -40,7 +40,12 @@ function encoderGraph(config: ModelConfig, weights: OnnxWeights): Uint8Array<Arr
   const ids = graph.input("input_ids", "int64", ["tokens"]);
   // Positions 0 … T−1.
   const length = graph.node("Shape", [ids]);
-  const positions = graph.node("Slice", [net.vector("positions.weight"), graph.integers([0]), length, graph.integers([0])]);
+  const positions = graph.node("Slice", [
+    net.vector("positions.weight"),
+    graph.integers([0]),
+    length,
+    graph.integers([0]),
+  ]);
   let x = net.embed(ids, positions);
   for (let i = 0; i < n_enc_layers; i++) {
     const layer = `encoder.${i}`;
@@ -76,9 +81,7 @@ function decoderGraph(config: ModelConfig, weights: OnnxWeights): Uint8Array<Arr
     const past = cacheInputs("past", i, "past_tokens");
     const cross = cacheInputs("cross", i, "source_tokens");
     const [query, ...keyValue] = net.projectQkv(layer, x);
-    const present = keyValue.map((now, j) =>
-      graph.node("Concat", [past[j]!, net.heads(now)], { axis: { int: 1 } }),
-    );
+    const present = keyValue.map((now, j) => graph.node("Concat", [past[j]!, net.heads(now)], { axis: { int: 1 } }));
     cacheNames("present", i).forEach((name, j) => {
       graph.output(present[j]!, name, "float32", [n_heads, "past_tokens + 1", headSize(config)]);
     });
@@ -120,7 +123,11 @@ class Network {
     const { n, k, q, scale } = this.#weights.matrix("embedding.weight");
     const rows = graph.node("Gather", [graph.constant("embedding_rows", [n, k], q), ids]);
     const factor = Math.sqrt(this.#config.d_model);
-    const scales = graph.constant("embedding_row_scale", [n, 1], scale.map((value) => Math.fround(value * factor)));
+    const scales = graph.constant(
+      "embedding_row_scale",
+      [n, 1],
+      scale.map((value) => Math.fround(value * factor)),
+    );
     const floats = graph.node("Cast", [rows], { to: { int: DATA_TYPE.float32 } });
     return this.add(graph.node("Mul", [floats, graph.node("Gather", [scales, ids])]), positions);
   }

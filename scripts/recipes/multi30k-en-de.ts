@@ -7,6 +7,7 @@ import { loadMulti30k, MULTI30K_CARD, type Multi30kSplit } from "../data/multi30
 import type { TranslationRecipe } from "./recipe.ts";
 
 export const multi30kEnDe: TranslationRecipe = {
+  kind: "translation",
   id: "multi30k-en-de",
   config: {
     model_type: "edge-slm-seq2seq",

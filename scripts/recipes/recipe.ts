@@ -1,5 +1,6 @@
 /** What a recipe is: everything that decides how one shipped model is made, in one object. */
-import type { TranslationConfig } from "../../worker/model/config.ts";
+import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import type { ClassificationSet } from "../data/classification.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
@@ -26,6 +27,7 @@ export interface TrainingOptions {
 }
 
 export interface TranslationRecipe {
+  kind: "translation";
   /** Names the run and the model: `models/<id>`. */
   id: string;
   /** Everything of `config.json` that does not come out of training. */
@@ -37,3 +39,34 @@ export interface TranslationRecipe {
   rowLength: number;
   training: TrainingOptions;
 }
+
+/** A question that the model answers, and the labelled texts that teach it. */
+export interface HeadRecipe {
+  name: string;
+  /** Trained on all of them; dev and test are the first one's, and so are the labels. */
+  sets: [ClassificationSet, ...ClassificationSet[]];
+}
+
+export interface ClassificationRecipe {
+  kind: "classification";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** Everything of `config.json` that does not come out of the data or of training. */
+  config: Omit<ClassificationConfig, "card" | "heads"> & { card: { description: string } };
+  heads: HeadRecipe[];
+  /** Whether the tokenizer folds capitals: half the words, and nearly all of their meaning. */
+  lowercase: boolean;
+  /** Texts are packed into rows of this many tokens, at most `slots` of them in a row; longer ones become windows. */
+  rowLength: number;
+  slots: number;
+  /** Texts of an epoch, over all heads; a head's share goes with the power of its number of texts. */
+  epochTexts: number;
+  samplingExponent: number;
+  /** Probability that a token of a training text is left out. */
+  tokenDropout: number;
+  training: TrainingOptions;
+  /** First teaches the encoder to name hidden tokens of the training texts and of these. */
+  pretraining?: { loadTexts(options: DataOptions): Promise<string[]>; training: TrainingOptions };
+}
+
+export type Recipe = TranslationRecipe | ClassificationRecipe;

@@ -15,6 +15,8 @@ export interface BpeOptions {
   specialTokens: string[];
   /** A pair seen less often than this is not merged. */
   minFrequency?: number;
+  /** Whether texts are lowercased before they are cut, here and at encoding. */
+  lowercase?: boolean;
 }
 
 /** The part of the Hugging Face `tokenizer.json` format that this trainer writes. */
@@ -31,7 +33,7 @@ export interface TokenizerJson {
     normalized: boolean;
     special: boolean;
   }[];
-  normalizer: { type: "NFC" };
+  normalizer: { type: "NFC" } | { type: "Sequence"; normalizers: [{ type: "NFC" }, { type: "Lowercase" }] };
   pre_tokenizer: { type: "ByteLevel"; add_prefix_space: boolean; trim_offsets: boolean; use_regex: boolean };
   post_processor: null;
   decoder: {
@@ -68,7 +70,7 @@ const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: true, trim_offsets: tr
  * @throws Error if `vocabSize` has no room for the special tokens and the bytes, or a special token comes twice
  */
 export function trainBpe(texts: Iterable<string>, options: BpeOptions): TokenizerJson {
-  const { vocabSize, specialTokens, minFrequency = 2 } = options;
+  const { vocabSize, specialTokens, minFrequency = 2, lowercase = false } = options;
   const firstByte = specialTokens.length;
   const firstMerge = firstByte + BYTES;
   if (!Number.isInteger(vocabSize) || vocabSize < firstMerge || vocabSize >= PAIR_BASE) {
@@ -85,7 +87,7 @@ export function trainBpe(texts: Iterable<string>, options: BpeOptions): Tokenize
   const tokens = [...specialTokens, ...alphabet.map(([, char]) => char)];
   const merges: [string, string][] = [];
   const taken = new Set(tokens);
-  const pairs = new PairCounts(countWords(texts), idOfByte);
+  const pairs = new PairCounts(countWords(texts, lowercase), idOfByte);
   while (tokens.length < vocabSize) {
     const best = pairs.takeMostFrequent(Math.max(1, minFrequency));
     if (best === undefined) break;
@@ -98,10 +100,15 @@ export function trainBpe(texts: Iterable<string>, options: BpeOptions): Tokenize
     tokens.push(token);
     merges.push(merge);
   }
-  return describe(specialTokens, tokens, merges);
+  return describe(specialTokens, tokens, merges, lowercase);
 }
 
-function describe(specialTokens: string[], tokens: string[], merges: [string, string][]): TokenizerJson {
+function describe(
+  specialTokens: string[],
+  tokens: string[],
+  merges: [string, string][],
+  lowercase: boolean,
+): TokenizerJson {
   return {
     version: "1.0",
     truncation: null,
@@ -115,7 +122,9 @@ function describe(specialTokens: string[], tokens: string[], merges: [string, st
       normalized: false,
       special: true,
     })),
-    normalizer: { type: "NFC" },
+    normalizer: lowercase
+      ? { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "Lowercase" }] }
+      : { type: "NFC" },
     pre_tokenizer: BYTE_LEVEL,
     post_processor: null,
     // Takes the space in front of the first word off again.
@@ -144,10 +153,10 @@ const BYTE_CHARS: string[] = (() => {
   });
 })();
 
-function countWords(texts: Iterable<string>): Map<string, number> {
+function countWords(texts: Iterable<string>, lowercase: boolean): Map<string, number> {
   const counts = new Map<string, number>();
   for (const text of texts) {
-    const normalized = text.normalize("NFC");
+    const normalized = lowercase ? text.normalize("NFC").toLowerCase() : text.normalize("NFC");
     const spaced = normalized.startsWith(" ") ? normalized : ` ${normalized}`;
     for (const word of normalized === "" ? [] : (spaced.match(WORDS) ?? [])) {
       counts.set(word, (counts.get(word) ?? 0) + 1);

@@ -1,10 +1,11 @@
 /** Trains a translation recipe: sentence pairs, their vocabulary, packed batches, BLEU on dev. */
+import { modelConfigSchema } from "../../worker/model/config.ts";
 import type { TranslationRecipe } from "../recipes/recipe.ts";
 import { createDevScorer } from "./dev-score.ts";
-import { encodePairs, openRun } from "./prepare.ts";
+import { openConfig, openTokenizer } from "./prepare.ts";
 import type { RunOptions } from "./run-options.ts";
 import { runSession } from "./session.ts";
-import { packingFigures } from "./translation-batches.ts";
+import { encodePairs, packingFigures } from "./translation-batches.ts";
 import { translationTask } from "./translation-task.ts";
 
 export async function trainTranslation(recipe: TranslationRecipe, options: RunOptions): Promise<boolean> {
@@ -12,7 +13,10 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
   const { runDir, device, count, data, epochs } = options;
   const training = { ...recipe.training, ...(epochs && { epochs }) };
   const [trainPairs, devPairs] = [await recipe.loadSplit("train", data), await recipe.loadSplit("dev", data)];
-  const { config, tokenizer } = await openRun(runDir, recipe, trainPairs);
+  const sentences = () => trainPairs.flatMap(({ source, target }) => [source, target]);
+  const tokenizer = await openTokenizer(runDir, sentences, { vocabSize: recipe.config.vocab_size });
+  const card = { ...recipe.config.card, quality: {} };
+  const config = await openConfig(runDir, modelConfigSchema, { ...recipe.config, card });
   const rows = Math.ceil(training.rowsPerStep[device] / count);
   const shape = { rows, sourceLength: rowLength, targetLength: rowLength };
   const trainSet = encodePairs(trainPairs, tokenizer, shape);

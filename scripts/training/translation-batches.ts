@@ -1,6 +1,8 @@
 /** Sentence pairs → packed batches of translation. */
 import type { TranslationConfig } from "../../worker/model/config.ts";
-import { epochRows, type HostBatch, hostArray, type Packing, packRows } from "./batches.ts";
+import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import type { SentencePair } from "../data/multi30k.ts";
+import { epochRows, fits, type HostBatch, hostArray, type Packing, packRows } from "./batches.ts";
 
 /** Token ids without specials. */
 export interface TokenPair {
@@ -68,6 +70,17 @@ function fillBatch(rows: TokenPair[][], shape: PairShape, config: TranslationCon
   });
   const arrays = { source, sourceSegment, sourcePosition, target, label, targetSegment, targetPosition };
   return { arrays, count, tokens: count };
+}
+
+/** Encodes pairs; those longer than a row are left out and counted. */
+export function encodePairs(pairs: SentencePair[], tokenizer: Tokenizer, shape: PairShape) {
+  const encoded: TokenPair[] = pairs.map(({ source, target }) => ({
+    source: tokenizer.encode(source),
+    target: tokenizer.encode(target),
+  }));
+  const packing = pairPacking(shape);
+  const kept = encoded.filter((pair) => fits(pair, packing));
+  return { pairs: kept, leftOut: encoded.length - kept.length };
 }
 
 /** How many groups an epoch has, and which share of the target positions is real. */

@@ -10,7 +10,8 @@ import { readModelFolder } from "../../scripts/publish/model-folder.ts";
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
-import { openRun } from "../../scripts/training/prepare.ts";
+import { openConfig, openTokenizer } from "../../scripts/training/prepare.ts";
+import { modelConfigSchema } from "../../worker/model/config.ts";
 
 const id = "multi30k-en-de";
 const script = fileURLToPath(new URL("../../scripts/export.ts", import.meta.url));
@@ -20,8 +21,9 @@ let runDir: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "edge-slm-export-"));
   runDir = join(folder, "run");
-  const words = ["a man rides", "ein mann reitet"].map((text) => ({ source: text, target: text }));
-  const { config } = await openRun(runDir, multi30kEnDe, words);
+  await openTokenizer(runDir, () => ["a man rides", "ein mann reitet"], { vocabSize: 300 });
+  const card = { ...multi30kEnDe.config.card, quality: {} };
+  const config = await openConfig(runDir, modelConfigSchema, { ...multi30kEnDe.config, card });
   const slices = parameterSlices(config);
   const parameters = new Float32Array(parameterCount(slices));
   initializeParameters(parameters, slices, config, 1);
