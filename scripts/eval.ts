@@ -15,7 +15,7 @@ import cliProgress from "cli-progress";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { generate } from "../worker/engine/generate.ts";
 import { loadTransformer } from "../worker/engine/load.ts";
-import { type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { parseConfigOf, type TranslationConfig } from "../worker/model/config.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import type { SentencePair } from "./data/multi30k.ts";
@@ -24,7 +24,7 @@ import { FloatTransformer } from "./float/transformer.ts";
 import { type KernelBuild, loadKernels } from "./kernels.ts";
 import { type Figures, figuresOf, formatFigures, SIGNATURES } from "./metrics/quality.ts";
 import { type Search, type TranslationRun, translateAll } from "./metrics/translate.ts";
-import { findRecipe } from "./recipes/index.ts";
+import { findRecipeOf } from "./recipes/index.ts";
 
 interface Options {
   recipe?: string;
@@ -64,11 +64,11 @@ const program = new Command("eval")
 
 async function main(model: string, options: Options): Promise<void> {
   const modelDir = await findModel(model);
-  const recipe = findRecipe(options.recipe ?? basename(modelDir));
+  const recipe = findRecipeOf(options.recipe ?? basename(modelDir), "translation");
   if (!recipe.splits.includes(options.split)) {
     throw new Error(`eval: expected --split out of ${recipe.splits.join(", ")}, got ${options.split}`);
   }
-  const config = parseModelConfig(await readText(join(modelDir, "config.json")));
+  const config = parseConfigOf("translation", await readText(join(modelDir, "config.json")));
   const tokenizer = Tokenizer.fromJson(await readText(join(modelDir, "tokenizer.json")));
   const all = await recipe.loadSplit(options.split, { dataDir: options.data, cacheDir: options.cache });
   const pairs = all.slice(0, options.limit);
@@ -148,14 +148,14 @@ async function findModel(model: string): Promise<string> {
   throw new Error(`eval: expected a model in models/${model} or ${model}; run npm run export -- ${model} first`);
 }
 
-async function loadModel(config: ModelConfig, modelDir: string, build: KernelBuild) {
+async function loadModel(config: TranslationConfig, modelDir: string, build: KernelBuild) {
   const path = join(modelDir, "model.safetensors");
   if (!(await stat(path).catch(() => undefined))) throw new Error(`eval: expected ${path}; run npm run export again`);
   const weights = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>;
   return await loadTransformer(config, weights, await loadKernels(build));
 }
 
-async function loadFloat(config: ModelConfig, path: string): Promise<FloatTransformer> {
+async function loadFloat(config: TranslationConfig, path: string): Promise<FloatTransformer> {
   return new FloatTransformer(config, await readFloatWeights(path, config));
 }
 

@@ -8,12 +8,13 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
-import { parseModelConfig } from "../worker/model/config.ts";
+import { type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
 import { fail, writeJson } from "./cli.ts";
 import { modelCard } from "./export/card.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
 import { findRecipe } from "./recipes/index.ts";
+import type { Recipe } from "./recipes/recipe.ts";
 import { readCheckpoint } from "./training/checkpoint.ts";
 
 interface Options {
@@ -33,9 +34,20 @@ async function readOrFail(path: string, hint: string): Promise<string> {
 /** The model that is there already, its int8 weights unchanged. */
 async function mainOnnx(id: string, { out, onnx, json }: Options): Promise<void> {
   const directory = typeof onnx === "string" ? onnx : join("build", "onnx", id);
-  const files = await writeOnnx(out ?? id, directory);
-  console.log(`${directory}: encoder.onnx ${files.encoderBytes} bytes, decoder.onnx ${files.decoderBytes} bytes`);
-  if (json) await writeJson(json, { id, ...files });
+  const bytes = await writeOnnx(out ?? id, directory);
+  console.log(`${directory}: ${Object.entries(bytes).map(([name, size]) => `${name} ${size} bytes`).join(", ")}`);
+  if (json) await writeJson(json, { id, directory, bytes });
+}
+
+/** The recipe's words may have changed since training; what was measured of older weights no longer holds. */
+function exportedConfig(recipe: Recipe, config: ModelConfig, devScore: number): ModelConfig {
+  const score = Number(devScore.toFixed(2));
+  if (recipe.kind === "translation" && config.task === "translation") {
+    const card = { ...recipe.config.card, quality: { "dev BLEU (int8, greedy)": score } };
+    return { ...config, generation: recipe.config.generation, card };
+  }
+  const { description } = recipe.config.card;
+  return { ...config, card: { ...config.card, description, quality: { "dev accuracy (int8, mean of the heads), %": score } } };
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -50,9 +62,7 @@ async function main(id: string, options: Options): Promise<void> {
   const { parameters, progress } = await readCheckpoint(checkpointPath, config);
   if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
 
-  // The recipe's words may have changed since training; what was measured of older weights no longer holds.
-  const card = { ...recipe.config.card, quality: { "dev BLEU (int8, greedy)": Number(progress.bestScore.toFixed(2)) } };
-  const exported = { ...config, generation: recipe.config.generation, card };
+  const exported = exportedConfig(recipe, config, progress.bestScore);
   const { file, errors } = quantizeModel(config, parameters);
 
   const temporary = `${outDir}.part`;

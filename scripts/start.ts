@@ -1,7 +1,6 @@
 /**
  * `npm start [-- --port N]`: builds the kernels, puts the shipped models into the local R2 bucket, starts the Worker in
- * workerd (`wrangler dev`, offline, without an account), proves that it translates, and prints its address. Ctrl-C
- * ends it.
+ * workerd (`wrangler dev`, offline, without an account), proves that it answers, and prints its address. Ctrl-C ends it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -11,15 +10,10 @@ import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
+import { type FirstAnswer, firstQuestion } from "./start/first-question.ts";
 
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 60_000;
-/** Something to translate in the languages that a model may have as its source. */
-const SAMPLES: Record<string, string> = {
-  en: "A man is riding a bicycle on the street.",
-  de: "Ein Mann fährt auf der Straße Fahrrad.",
-  fr: "Un homme fait du vélo dans la rue.",
-};
 
 interface StartOptions {
   port: number;
@@ -56,19 +50,22 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   const address = `http://${HOST}:${port}`;
   try {
     if ((await Promise.race([waitUntilHealthy(address), worker.exited])) === "stopped") return;
-    const { id, config } = models[0]!.manifest;
-    const [source, target] = [config.source_languages[0]!, config.target_languages[0]!];
-    const request = { text: SAMPLES[source] ?? "Hello.", source, target };
-    const answer = await translate(address, request);
-    console.log(`
-The Worker listens on ${address} (Ctrl-C ends it). Its first answer, by ${id}:
-  ${request.text}
-  ${answer}
+    console.log(`\nThe Worker listens on ${address} (Ctrl-C ends it).`);
+    // One model of each kind is enough to see.
+    const tasks = new Map(models.toReversed().map(({ manifest }) => [manifest.config.task, manifest]));
+    for (const { config } of tasks.values()) {
+      const { path, body, readAnswer } = firstQuestion(config);
+      const answer = await ask(address + path, body);
+      console.log(`
+The first answer, by ${answer.model.id}:
+  ${body.text}
+  ${readAnswer(answer)}
 
 Try it:
-  curl ${address}/v1/translate -H 'content-type: application/json' \\
-    -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'
+  curl ${address}${path} -H 'content-type: application/json' \\
+    -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'
 `);
+    }
     worker.showOutput();
     await worker.exited;
   } finally {
@@ -175,18 +172,15 @@ async function waitUntilHealthy(address: string): Promise<void> {
   throw new Error(`start: ${address}/health did not answer within ${START_TIMEOUT_MS / 1000} s`);
 }
 
-async function translate(address: string, request: object): Promise<string> {
-  const response = await fetch(`${address}/v1/translate`, {
+async function ask(url: string, request: object): Promise<FirstAnswer> {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
   });
-  const body = (await response.json()) as {
-    translations?: { text: string }[];
-    detail?: string;
-  };
-  if (!response.ok) throw new Error(`start: the first translation failed: ${body.detail ?? response.status}`);
-  return body.translations?.[0]?.text ?? "";
+  const body = (await response.json()) as FirstAnswer & { detail?: string };
+  if (!response.ok) throw new Error(`start: the first answer failed: ${body.detail ?? response.status}`);
+  return body;
 }
 
 await start(options).catch(fail);

@@ -8,6 +8,7 @@ import { fail, positiveInteger } from "./cli.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { DeviceName } from "./training/replica.ts";
 import { chooseDevice } from "./training/session.ts";
+import { trainClassification } from "./training/train-classification.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -21,12 +22,14 @@ interface Options {
 
 async function main(id: string, options: Options): Promise<void> {
   const recipe = findRecipe(id);
-  const done = await trainTranslation(recipe, {
+  const run = {
     runDir: options.run ?? join("runs", id),
     ...(await chooseDevice(options.device, options.threads)),
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
-  });
+  };
+  const done =
+    recipe.kind === "translation" ? await trainTranslation(recipe, run) : await trainClassification(recipe, run);
   // Dawn keeps the process alive otherwise.
   process.exit(done ? 0 : 130);
 }

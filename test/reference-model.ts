@@ -2,9 +2,9 @@
  * The forward pass as naive loops over test/reference.ts: unpacked weights, no key/value cache, no batch. The logits of
  * a target prefix are computed from scratch each time, which is what the engine's cached steps must reproduce exactly.
  */
-import { headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
+import { expectTask, headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
 import { readHeader, roundUp, unpackMatrix } from "../worker/model/format.ts";
-import { attention, embed, layerNorm, type Matrix, product, quantize } from "./reference.ts";
+import { attention, embed, layerNorm, logSoftmax, type Matrix, mean, product, quantize } from "./reference.ts";
 
 type Rows = Float32Array[];
 
@@ -47,7 +47,7 @@ export class ReferenceModel {
 
   /** @param target tokens, start token included @returns logits [T, vocab_size] after each of them */
   decode(encoded: Rows, target: readonly number[]): Rows {
-    const { n_dec_layers, n_heads, d_model } = this.config;
+    const { n_dec_layers, n_heads, d_model } = expectTask("translation", this.config);
     let x = target.map((token, t) => this.#embed(token, t));
     for (let i = 0; i < n_dec_layers; i++) {
       const layer = `decoder.${i}`;
@@ -63,6 +63,13 @@ export class ReferenceModel {
     }
     const embedding = this.#matrices.get("embedding.weight")!;
     return x.map((row) => product(quantize(this.#norm("decoder.norm", row)), embedding));
+  }
+
+  /** @param text tokens, end token included @returns for each head the log_probs of its labels */
+  classify(text: readonly number[]): Float64Array[] {
+    const pooled = mean(this.encode(text));
+    const { heads } = expectTask("classification", this.config);
+    return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, pooled), temperature));
   }
 
   #embed(token: number, t: number): Float32Array {

@@ -67,6 +67,21 @@ export function topK(x: Float32Array, k: number): number[] {
   return [...x.keys()].sort((a, b) => x[b]! - x[a]! || a - b).slice(0, k);
 }
 
+/** log softmax(x / temperature), in f64 */
+export function logSoftmax(x: Float32Array, temperature: number): Float64Array {
+  const scaled = Float64Array.from(x, (v) => v / temperature);
+  const top = Math.max(...scaled);
+  let sum = 0;
+  for (const z of scaled) sum += Math.exp(z - top);
+  return scaled.map((z) => z - (top + Math.log(sum)));
+}
+
+/** The mean of rows of one length, summed row by row. */
+export function mean(rows: readonly Float32Array[]): Float32Array {
+  const inverse = f(1 / rows.length);
+  return rows[0]!.map((_, i) => f(rows.reduce((sum, row) => f(sum + row[i]!), 0) * inverse));
+}
+
 /** LN of one row. */
 export function layerNorm(x: Float32Array, weight: Float32Array, bias: Float32Array, epsilon: number): Float32Array {
   const mean = f(sumBySixteen(x) / x.length);

@@ -3,21 +3,16 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
-import { type Env, readSettings } from "./env.ts";
+import type { App, AppEnv } from "./context.ts";
+import { readSettings } from "./env.ts";
 import { Problem, rejectInvalid, renderProblem, toProblem } from "./errors.ts";
 import { kernelModules } from "./kernels.ts";
 import { addLimits } from "./middleware/limits.ts";
+import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
 import { addModels } from "./routes/models.ts";
 import { addTranslate } from "./routes/translate.ts";
-import { ModelStore, type RequestScope } from "./store.ts";
-
-interface AppEnv {
-  Bindings: Env;
-  Variables: { store: ModelStore; scope: RequestScope };
-}
-
-export type App = OpenAPIHono<AppEnv>;
+import { ModelStore } from "./store.ts";
 
 /** @param store the models of the isolate; tests bring their own */
 export function createApp(store = new ModelStore()): App {
@@ -50,6 +45,7 @@ export function createApp(store = new ModelStore()): App {
   addHealth(app);
   addModels(app);
   addTranslate(app);
+  addClassify(app);
   refuseOtherMethods(app);
   return app;
 }

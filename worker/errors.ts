@@ -15,6 +15,7 @@ const KINDS = {
   too_long: [413, "The text is too long"],
   unsupported_media_type: [415, "The body is not JSON"],
   unsupported_language: [422, "The model does not know this language"],
+  unsupported_task: [422, "The model does not know this task"],
   internal_error: [500, "The server failed"],
   model_unavailable: [503, "The model cannot be loaded"],
   overloaded: [503, "The server is busy"],

@@ -3,17 +3,25 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import { loadTransformer } from "./engine/load.ts";
+import type { Classifier } from "./engine/heads.ts";
+import { loadClassifier, loadTransformer } from "./engine/load.ts";
 import type { Transformer } from "./engine/transformer.ts";
+import type { Task } from "./model/config.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
 import { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
 
+/** What computes, by task. */
+interface Engines {
+  translation: Transformer;
+  classification: Classifier;
+}
+
 /** A model in wasm memory, with what is needed to use it. */
-export interface LoadedModel {
-  manifest: Manifest;
+export interface LoadedModel<T extends Task = Task> {
+  manifest: Manifest<T>;
   tokenizer: Tokenizer;
-  transformer: Transformer;
+  engine: Engines[T];
   /** Whether a text's letters are mostly of the scripts that the model reads. */
   readsScript: (text: string) => boolean;
 }
@@ -59,11 +67,11 @@ export async function loadModel(
   kernels: WebAssembly.Module,
 ): Promise<LoadedModel> {
   const { config, files } = manifest;
-  const [tokenizer, transformer] = await Promise.all([
+  const [tokenizer, engine] = await Promise.all([
     readTokenizer(bucket, files["tokenizer.json"]),
-    readTransformer(bucket, manifest, kernels),
+    readEngine(bucket, manifest, kernels),
   ]);
-  return { manifest, tokenizer, transformer, readsScript: scriptTest(config.source_scripts) };
+  return { manifest, tokenizer, engine, readsScript: scriptTest(config.source_scripts) };
 }
 
 async function readTokenizer(bucket: R2Bucket, file: ManifestFile): Promise<Tokenizer> {
@@ -71,19 +79,22 @@ async function readTokenizer(bucket: R2Bucket, file: ManifestFile): Promise<Toke
   return Tokenizer.fromJson(await new Response(stream).text());
 }
 
-async function readTransformer(
+async function readEngine(
   bucket: R2Bucket,
-  manifest: Manifest,
+  { config, files }: Manifest,
   kernels: WebAssembly.Module,
-): Promise<Transformer> {
-  const file = manifest.files["model.safetensors"];
+): Promise<Transformer | Classifier> {
+  const file = files["model.safetensors"];
   let verified = false;
   const stream = verify(await openFile(bucket, file), file, () => {
     verified = true;
   });
-  const transformer = await loadTransformer(manifest.config, stream, kernels);
+  const engine =
+    config.task === "translation"
+      ? await loadTransformer(config, stream, kernels)
+      : await loadClassifier(config, stream, kernels);
   if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
-  return transformer;
+  return engine;
 }
 
 async function openFile(bucket: R2Bucket, file: ManifestFile): Promise<ReadableStream<Uint8Array>> {

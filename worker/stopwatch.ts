@@ -5,19 +5,23 @@
  * (https://developers.cloudflare.com/workers/runtime-apis/performance/). A part that did no I/O ends with `turn`,
  * which waits for one turn of the event loop; what that costs is below a millisecond and is in the figure.
  */
-export class Stopwatch {
-  readonly laps = { load_ms: 0, tokenize_ms: 0, queue_ms: 0, generate_ms: 0 };
+export class Stopwatch<Part extends string> {
+  readonly laps: Record<Part, number>;
   #sinceMs = performance.now();
 
+  constructor(parts: readonly Part[]) {
+    this.laps = Object.fromEntries(parts.map((part) => [part, 0])) as Record<Part, number>;
+  }
+
   /** Ends a part that ended with I/O. */
-  lap(part: keyof Stopwatch["laps"]): void {
+  lap(part: Part): void {
     const nowMs = performance.now();
     this.laps[part] = Math.round((nowMs - this.#sinceMs) * 10) / 10;
     this.#sinceMs = nowMs;
   }
 
   /** Ends a part that only computed. */
-  async turn(part: keyof Stopwatch["laps"]): Promise<void> {
+  async turn(part: Part): Promise<void> {
     await scheduler.wait(0);
     this.lap(part);
   }

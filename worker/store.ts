@@ -9,7 +9,8 @@
 import type { Settings } from "./env.ts";
 import { modelUnavailable, overloaded, Problem } from "./errors.ts";
 import { type Catalog, type LoadedModel, loadModel, readCatalog } from "./loading.ts";
-import { type Manifest, modelIdSchema } from "./model/manifest.ts";
+import type { Task } from "./model/config.ts";
+import { isManifestFor, type Manifest, modelIdSchema } from "./model/manifest.ts";
 
 /** What a request brings along: its bindings, and a way to outlive its response. */
 export interface RequestScope {
@@ -21,10 +22,11 @@ export interface RequestScope {
 }
 
 /** A model held by a request. It stays in memory until `release`. */
-export interface Lease {
-  model: LoadedModel;
+export interface Lease<T extends Task> {
+  model: LoadedModel<T>;
   /**
-   * Waits until the engine has room for so many rows, sentences × beam. Few rows find room beside many.
+   * Waits until the engine has room for so many rows: sentences × beam in translation, one in classification, which
+   * keeps nothing from one pass to the next. Few rows find room beside many.
    * @throws Problem overloaded if there is none for long
    */
   enter: (rows: number) => Promise<void>;
@@ -77,29 +79,39 @@ export class ModelStore {
   }
 
   /**
-   * The manifest of a model.
-   * @throws Problem unknown_model, or model_unavailable if its manifest is broken
+   * The models that may answer a request, ordered by id.
+   * @param id the one that the request asks for; without it all that do the task
+   * @throws Problem unknown_model, or model_unavailable if there is none at all or the manifest is broken
    */
-  async find(scope: RequestScope, id: string): Promise<Manifest> {
+  async candidates<T extends Task>(scope: RequestScope, task: T, id?: string): Promise<Manifest<T>[]> {
+    if (id !== undefined) return [await this.#find(scope, task, id)];
+    const manifests = (await this.list(scope)).filter((manifest) => isManifestFor(task, manifest));
+    if (manifests.length === 0) throw modelUnavailable(`R2 holds no model for ${task}; run npm run upload`);
+    return manifests;
+  }
+
+  async #find<T extends Task>(scope: RequestScope, task: T, id: string): Promise<Manifest<T>> {
     let entry = (await this.#currentCatalog(scope)).get(id);
     // It may have been uploaded a moment ago. Only what can be an id is worth a second look.
     if (entry === undefined && modelIdSchema.safeParse(id).success && Date.now() > this.#catalogReadMs + 1000) {
       entry = (await this.#readCatalog(scope)).get(id);
     }
     if (entry instanceof Error) throw modelUnavailable(entry.message, entry);
-    if (entry) return entry;
-    const known = [...(this.#catalog?.keys() ?? [])];
-    const offer = known.length > 0 ? `one of ${known.join(", ")}` : "none: R2 holds no model; run npm run upload";
-    throw new Problem("unknown_model", `model: expected ${offer}; got ${JSON.stringify(id)}`, {
-      extensions: { models: known },
-    });
+    if (entry && isManifestFor(task, entry)) return entry;
+    const known = [...(this.#catalog ?? [])]
+      .filter(([, other]) => other instanceof Error || other.config.task === task)
+      .map(([name]) => name);
+    const offer =
+      known.length > 0 ? `one of ${known.join(", ")}` : `none: R2 holds no model for ${task}; run npm run upload`;
+    const got = JSON.stringify(id) + (entry ? `, which is for ${entry.config.task}` : "");
+    throw new Problem("unknown_model", `model: expected ${offer}; got ${got}`, { extensions: { models: known } });
   }
 
   /**
    * Holds a model for a request, loading it first if need be.
    * @throws Problem model_unavailable if it cannot be loaded, overloaded if other models leave no room for it
    */
-  async acquire(scope: RequestScope, manifest: Manifest): Promise<Lease> {
+  async acquire<T extends Task>(scope: RequestScope, manifest: Manifest<T>): Promise<Lease<T>> {
     const { id } = manifest;
     const entry = await this.#entryOf(scope, manifest);
     if (this.#entries.get(id) === entry) {
@@ -119,12 +131,14 @@ export class ModelStore {
       }
       lease.rows = rows;
     };
-    return { model, enter, release: () => leases.delete(lease) };
+    // `#entryOf` gives none of another task, which types cannot say.
+    return { model: model as unknown as LoadedModel<T>, enter, release: () => leases.delete(lease) };
   }
 
+  /** A loaded version of the model that does the manifest's task. */
   async #entryOf(scope: RequestScope, manifest: Manifest): Promise<Entry> {
     const entry = this.#entries.get(manifest.id);
-    if (!entry) return this.#shareLoad(scope, manifest);
+    if (entry?.model.manifest.config.task !== manifest.config.task) return this.#shareLoad(scope, manifest);
     if (entry.model.manifest.version !== manifest.version) this.#replace(scope, manifest);
     return entry;
   }
@@ -148,7 +162,7 @@ export class ModelStore {
     return [...this.#entries.values()].map(({ model }) => ({
       id: model.manifest.id,
       version: model.manifest.version,
-      memoryBytes: model.transformer.memoryBytes,
+      memoryBytes: model.engine.memoryBytes,
     }));
   }
 
@@ -201,7 +215,7 @@ export class ModelStore {
     this.#makeRoom(scope.settings.memoryBudgetBytes, files["model.safetensors"].bytes * ARENA_ESTIMATE, id);
     try {
       const model = await loadModel(scope.bucket, manifest, scope.kernels);
-      this.#makeRoom(scope.settings.memoryBudgetBytes, model.transformer.memoryBytes, id);
+      this.#makeRoom(scope.settings.memoryBudgetBytes, model.engine.memoryBytes, id);
       const entry: Entry = { model, leases: new Set() };
       // The old version leaves only now; requests that still use it keep it alive.
       this.#entries.delete(id);

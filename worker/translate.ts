@@ -11,6 +11,8 @@ import { cleanText } from "./text/clean.ts";
 import { matchLanguage } from "./text/languages.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
 
+type Translator = LoadedModel<"translation">;
+
 export interface TranslateOptions {
   beamSize: number;
   /** Most tokens of one translated sentence; without it, the model's own rule. */
@@ -38,7 +40,7 @@ export type Plan = Piece[][];
  * @param source BCP 47 code, one that the model knows
  * @throws Problem unsupported_language if a text is written in an alphabet that the model does not read
  */
-export function planTranslation(texts: string[], source: string, model: LoadedModel): Plan {
+export function planTranslation(texts: string[], source: string, model: Translator): Plan {
   const { config } = model.manifest;
   const language = matchLanguage(config.source_languages, source) ?? config.source_languages[0]!;
   return texts.map((text, index) => {
@@ -66,9 +68,9 @@ export function planRows(plan: Plan, beamSize: number): number {
 }
 
 /** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
-export async function translate(plan: Plan, model: LoadedModel, options: TranslateOptions): Promise<Translation[]> {
+export async function translate(plan: Plan, model: Translator, options: TranslateOptions): Promise<Translation[]> {
   const sentences = plan.flat().filter((piece) => piece.tokens);
-  const hypotheses = await generate(model.transformer, sentences.map(tokensOf), options);
+  const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
   const best = new Map(sentences.map((piece, i) => [piece, hypotheses[i]![0]!]));
   return plan.map((pieces) => {
     const translation = new TranslationBuilder();
@@ -88,7 +90,7 @@ export async function translate(plan: Plan, model: LoadedModel, options: Transla
  */
 export async function translateStreaming(
   plan: Plan,
-  model: LoadedModel,
+  model: Translator,
   options: TranslateOptions,
   onDelta: (index: number, delta: string) => void,
 ): Promise<Translation[]> {
@@ -105,7 +107,7 @@ export async function translateStreaming(
       const decoder = new StreamDecoder(model.tokenizer);
       const onToken = (_: number, id: number) => onDelta(index, decoder.push(id));
       const hypotheses = await generate(
-        model.transformer,
+        model.engine,
         [piece.tokens],
         // A turn of the event loop at every step, so that a token is sent before the next is computed.
         options.beamSize === 1 ? { ...options, onToken, macsPerTurn: 0 } : options,

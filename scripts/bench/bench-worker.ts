@@ -1,5 +1,6 @@
 /** Starts a Worker of the benchmark's own in a local workerd: no bindings, bundled as wrangler bundles. */
 import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 import { quietWrangler } from "../publish/bucket.ts";
@@ -12,13 +13,14 @@ export interface BenchWorker {
   close(): Promise<void>;
 }
 
-/** @param file name of the Worker's module in this folder */
-export async function startBenchWorker(file: string): Promise<BenchWorker> {
+/** @param module the Worker's */
+export async function startBenchWorker(module: URL): Promise<BenchWorker> {
   Object.assign(process.env, quietWrangler);
   await mkdir(directory, { recursive: true });
-  const name = file.replace(/\.ts$/, "");
+  const main = fileURLToPath(module);
+  // .../kernels/worker.ts → kernels
+  const name = basename(dirname(main));
   const configPath = `${directory}${name}.json`;
-  const main = fileURLToPath(new URL(file, import.meta.url));
   const config = { name: `edge-slm-bench-${name}`, main, compatibility_date: "2026-10-01" };
   await writeFile(configPath, JSON.stringify(config));
   const harness = createTestHarness({ workers: [{ configPath }] });
@@ -30,7 +32,7 @@ export async function startBenchWorker(file: string): Promise<BenchWorker> {
         method: "POST",
         body: isBytes ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body),
       });
-      if (!response.ok) throw new Error(`bench: ${file}${path} answered ${response.status}: ${await response.text()}`);
+      if (!response.ok) throw new Error(`bench: ${name}${path} answered ${response.status}: ${await response.text()}`);
       return (await response.json()) as T;
     },
     close: () => harness.close(),

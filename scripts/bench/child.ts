@@ -22,12 +22,11 @@ type Reply = { value: unknown } | { error: string };
 
 /**
  * Starts a script that calls `serve`.
- * @param file name of the script in this folder
  * @param execArgv options of Node, e.g. `--expose-gc`
  */
-export function startChild<M extends Methods>(file: string, execArgv: string[] = []): Child<M> {
-  const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = fork(path, { serialization: "advanced", execArgv });
+export function startChild<M extends Methods>(script: URL, execArgv: string[] = []): Child<M> {
+  const file = fileURLToPath(script);
+  const child = fork(file, { serialization: "advanced", execArgv });
   let last: Promise<unknown> = Promise.resolve();
   const ask = (method: string, args: unknown[]) =>
     new Promise<unknown>((resolve, reject) => {

@@ -11,13 +11,20 @@ export interface CsvRecord {
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 
+export interface CsvOptions {
+  /** Between the fields of a record, one character; default: a comma. */
+  delimiter?: string | undefined;
+  /** The file is cut off somewhere: its last record is left out. */
+  truncated?: boolean;
+}
+
 /**
  * All records, the header among them, with fields as they stand; lines with nothing in them are skipped. A quote in
  * the middle of a field is a character like any other, as in spreadsheets. Records may differ in their number of fields.
- * @param delimiter between the fields of a record, one character
  * @throws Error naming the line in which a quote is opened and never closed
  */
-export function parseCsv(text: string, delimiter = ","): CsvRecord[] {
+export function parseCsv(text: string, options: CsvOptions = {}): CsvRecord[] {
+  const { delimiter = ",", truncated = false } = options;
   const bytes = Buffer.from(text);
   const records: CsvRecord[] = [];
   const lines = lineCounter(bytes);
@@ -39,10 +46,11 @@ export function parseCsv(text: string, delimiter = ","): CsvRecord[] {
     });
   } catch (cause) {
     const unclosed = cause instanceof CsvError && cause.code === "CSV_QUOTE_NOT_CLOSED";
+    if (unclosed && truncated) return records;
     const reason = unclosed ? "a quote is opened and never closed" : (cause as Error).message;
     throw new Error(`line ${lines(end)}: expected CSV, but ${reason}`, { cause });
   }
-  return records;
+  return truncated ? records.slice(0, -1) : records;
 }
 
 /** Counts lines: the line of the first byte from an offset on that ends none. Offsets have to ascend. */

@@ -9,9 +9,27 @@ export interface CardFacts {
   bytes: number;
 }
 
+type Row = [name: string, value: string | number];
+
+/** What only one kind of model has. */
+function kindRows(config: ModelConfig): Row[] {
+  if (config.task === "translation") {
+    return [
+      ["languages", `${config.source_languages.join(", ")} → ${config.target_languages.join(", ")}`],
+      ["n_enc_layers, n_dec_layers", `${config.n_enc_layers}, ${config.n_dec_layers}`],
+    ];
+  }
+  const heads = config.heads.map(({ name, labels }) => `${name} (${labels.length})`);
+  return [
+    ["languages", config.source_languages.join(", ")],
+    ["n_enc_layers", config.n_enc_layers],
+    ["tasks (labels)", heads.join(", ")],
+  ];
+}
+
 export function modelCard({ id, config, parameters, bytes }: CardFacts): string {
   const { card } = config;
-  const rows = (entries: [string, string | number][]) => entries.map(([key, value]) => `| ${key} | ${value} |`);
+  const rows = (entries: Row[]) => entries.map(([key, value]) => `| ${key} | ${value} |`);
   return [
     `# ${id}`,
     "",
@@ -20,12 +38,11 @@ export function modelCard({ id, config, parameters, bytes }: CardFacts): string 
     "| fact | value |",
     "|---|---|",
     ...rows([
-      ["languages", `${config.source_languages.join(", ")} → ${config.target_languages.join(", ")}`],
       ["parameters", parameters.toLocaleString("en")],
       ["bytes (int8)", bytes.toLocaleString("en")],
       ["d_model, d_ff, n_heads", `${config.d_model}, ${config.d_ff}, ${config.n_heads}`],
-      ["n_enc_layers, n_dec_layers", `${config.n_enc_layers}, ${config.n_dec_layers}`],
       ["vocab_size", config.vocab_size],
+      ...kindRows(config),
       ["licence", card.licence],
     ]),
     "",

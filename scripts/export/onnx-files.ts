@@ -4,22 +4,16 @@ import { join } from "node:path";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
 import { exportOnnx } from "./onnx.ts";
 
-export interface OnnxFiles {
-  directory: string;
-  /** Bytes of encoder.onnx and decoder.onnx. */
-  encoderBytes: number;
-  decoderBytes: number;
-}
-
 /**
  * @param model the model's folder, or its name in `models/`
  * @param directory is made if it is not there
+ * @returns the bytes of each file, by its name
  * @throws Error if there is no such model or the files can't be written
  */
-export async function writeOnnx(model: string, directory: string): Promise<OnnxFiles> {
+export async function writeOnnx(model: string, directory: string): Promise<Record<string, number>> {
   const { manifest, contents } = await readModelFolder(await findModelFolder(model));
-  const { encoder, decoder } = exportOnnx(manifest.config, contents.get("model.safetensors")!);
-  for (const [name, bytes] of Object.entries({ "encoder.onnx": encoder, "decoder.onnx": decoder })) {
+  const files = exportOnnx(manifest.config, contents.get("model.safetensors")!);
+  for (const [name, bytes] of Object.entries(files)) {
     const path = join(directory, name);
     try {
       await mkdir(directory, { recursive: true });
@@ -30,5 +24,5 @@ export async function writeOnnx(model: string, directory: string): Promise<OnnxF
       throw new Error(`export: cannot write ${path}: ${(cause as Error).message}`, { cause });
     }
   }
-  return { directory, encoderBytes: encoder.length, decoderBytes: decoder.length };
+  return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.length]));
 }

@@ -7,7 +7,9 @@ import {
   matrixTensors,
   PACKING_VERSION,
   quantizeMatrix,
+  roundUp,
   type Tensor,
+  TILE_N,
   writeSafetensors,
 } from "../../worker/model/format.ts";
 import { parameterSlices } from "../training/parameters.ts";
@@ -35,7 +37,7 @@ export function quantizeModel(
   for (const { name, shape, kind, offset, length } of parameterSlices(config)) {
     const data = parameters.slice(offset, offset + length);
     if (kind !== "matrix") {
-      tensors.push({ name, shape, data });
+      tensors.push({ name, ...padded(data, shape) });
       continue;
     }
     const [n, k] = shape as [number, number];
@@ -45,6 +47,14 @@ export function quantizeModel(
   }
   const metadata = { format: "edge-slm", packing: String(PACKING_VERSION) };
   return { file: writeSafetensors(tensors, metadata), errors };
+}
+
+/** A vector as the format wants it: zeros up to a multiple of 16. Tables are whole multiples by their d_model. */
+function padded(data: Float32Array, shape: number[]): { data: Float32Array; shape: number[] } {
+  if (shape.length > 1) return { data, shape };
+  const longer = new Float32Array(roundUp(data.length, TILE_N));
+  longer.set(data);
+  return { data: longer, shape: [longer.length] };
 }
 
 function roundingError(w: Float32Array, q: Int8Array, scale: Float32Array, k: number) {

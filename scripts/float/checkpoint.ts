@@ -1,6 +1,6 @@
 /** Reads the weights of a float checkpoint for the float reference. Nothing is computed here. */
 import { readFile } from "node:fs/promises";
-import { type ModelConfig, tensorSpecs } from "../../worker/model/config.ts";
+import { type TranslationConfig, tensorSpecs } from "../../worker/model/config.ts";
 import { type Header, readHeader } from "../../worker/model/format.ts";
 import type { FloatLinear, FloatNorm } from "./kernels.ts";
 
@@ -34,7 +34,7 @@ export interface FloatWeights {
  * Reads a safetensors file with every tensor of `tensorSpecs(config)` in F32, matrices [n, k].
  * @throws Error in one line if there is no such file, it is broken, or it belongs to another configuration
  */
-export async function readFloatWeights(path: string, config: ModelConfig): Promise<FloatWeights> {
+export async function readFloatWeights(path: string, config: TranslationConfig): Promise<FloatWeights> {
   try {
     const file = await readFile(path);
     const header = readHeader(file);
@@ -47,7 +47,7 @@ export async function readFloatWeights(path: string, config: ModelConfig): Promi
   }
 }
 
-function tensorsOf(file: Uint8Array, header: Header, config: ModelConfig): Map<string, Float32Array> {
+function tensorsOf(file: Uint8Array, header: Header, config: TranslationConfig): Map<string, Float32Array> {
   const tensors = new Map<string, Float32Array>();
   for (const { name, shape } of tensorSpecs(config)) {
     const info = header.tensors.get(name);
@@ -65,7 +65,7 @@ function tensorsOf(file: Uint8Array, header: Header, config: ModelConfig): Map<s
  * The weights in the order they are used.
  * @param tensors every tensor of `tensorSpecs(config)`
  */
-export function floatWeights(config: ModelConfig, tensors: ReadonlyMap<string, Float32Array>): FloatWeights {
+export function floatWeights(config: TranslationConfig, tensors: ReadonlyMap<string, Float32Array>): FloatWeights {
   const { d_model, d_ff, vocab_size } = config;
   const get = (name: string): Float32Array => {
     const tensor = tensors.get(name);

@@ -5,7 +5,7 @@
  */
 import type { Prefix } from "../../worker/engine/cache.ts";
 import type { Candidates } from "../../worker/engine/transformer.ts";
-import type { ModelConfig } from "../../worker/model/config.ts";
+import type { TranslationConfig } from "../../worker/model/config.ts";
 import type { FloatAttention, FloatFeedForward, FloatWeights } from "./checkpoint.ts";
 import { activate, addTo, attend, type FloatLinear, layerNorm, logSumExp, multiply, topK } from "./kernels.ts";
 
@@ -54,7 +54,7 @@ export class FloatCache {
 }
 
 export class FloatTransformer {
-  readonly config: ModelConfig;
+  readonly config: TranslationConfig;
   readonly #weights: FloatWeights;
   /** Elements of a cache row, [n_dec_layers, 2, d_model]. */
   readonly #rowLength: number;
@@ -62,7 +62,7 @@ export class FloatTransformer {
   readonly encoderMacs = Number.MAX_SAFE_INTEGER;
   readonly decoderMacs = Number.MAX_SAFE_INTEGER;
 
-  constructor(config: ModelConfig, weights: FloatWeights) {
+  constructor(config: TranslationConfig, weights: FloatWeights) {
     this.config = config;
     this.#weights = weights;
     this.#rowLength = config.n_dec_layers * 2 * config.d_model;

@@ -1,12 +1,21 @@
 /** The recipes by id. A new shipped model is a file here and a line below. */
 import { multi30kEnDe } from "./multi30k-en-de.ts";
-import type { TranslationRecipe } from "./recipe.ts";
+import { multitaskEn } from "./multitask-en.ts";
+import { multitaskZh } from "./multitask-zh.ts";
+import type { Recipe } from "./recipe.ts";
 
-const RECIPES: TranslationRecipe[] = [multi30kEnDe];
+const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh];
 
 /** @throws Error naming the recipes there are */
-export function findRecipe(id: string): TranslationRecipe {
+export function findRecipe(id: string): Recipe {
   const recipe = RECIPES.find((r) => r.id === id);
   if (!recipe) throw new Error(`unknown recipe ${id}; expected one of: ${RECIPES.map((r) => r.id).join(", ")}`);
   return recipe;
+}
+
+/** @throws Error if there is no such recipe, or it is one of another kind */
+export function findRecipeOf<Kind extends Recipe["kind"]>(id: string, kind: Kind): Extract<Recipe, { kind: Kind }> {
+  const recipe = findRecipe(id);
+  if (recipe.kind !== kind) throw new Error(`${id}: expected a recipe of ${kind}, got one of ${recipe.kind}`);
+  return recipe as Extract<Recipe, { kind: Kind }>;
 }

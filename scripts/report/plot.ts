@@ -2,9 +2,9 @@
  * The loss curve of a run as SVG: training loss (mean and range of neighbouring steps), dev loss, and dev BLEU on an
  * axis of its own. Text and lines only, no script, so that it shows in a README as in a browser.
  */
-import { rename, rm, writeFile } from "node:fs/promises";
 import { type Axis, linearAxis } from "./axis.ts";
 import { type MetricsRow, readMetrics } from "./metrics.ts";
+import { BLUE, FAINT, GREEN, INK, legendOf, pixel, svgOf, VERMILLION, writeSvg } from "./style.ts";
 
 const WIDTH = 900;
 const HEIGHT = 460;
@@ -17,12 +17,9 @@ const MAX_POINTS = 300;
 /** The first steps of a training lie far above the rest; the axis ends where this share of the points is below. */
 const SHOWN_SHARE = 0.98;
 
-const INK = "#1f2933";
-const FAINT = "#e4e7eb";
-/** Okabe and Ito's colours, told apart with any kind of colour vision. */
-const TRAIN = "#0072b2";
-const DEV = "#d55e00";
-const SCORE = "#009e73";
+const TRAIN = BLUE;
+const DEV = VERMILLION;
+const SCORE = GREEN;
 
 /** A stretch of neighbouring steps. */
 interface Point {
@@ -39,14 +36,7 @@ interface Point {
 export async function writeLossPlot(metricsPath: string, svgPath: string, scoreName: string): Promise<void> {
   const rows = await readMetrics(metricsPath);
   if (rows.length === 0) return;
-  const partial = `${svgPath}.part`;
-  try {
-    await writeFile(partial, lossPlot(rows, scoreName));
-    await rename(partial, svgPath);
-  } catch (cause) {
-    await rm(partial, { force: true }).catch(() => undefined);
-    throw new Error(`writeLossPlot: cannot write ${svgPath}: ${(cause as Error).message}`, { cause });
-  }
+  await writeSvg("writeLossPlot", svgPath, lossPlot(rows, scoreName));
 }
 
 /**
@@ -67,14 +57,11 @@ export function lossPlot(rows: MetricsRow[], scoreName: string): string {
   const legend = [{ name: "training loss (mean, range)", colour: TRAIN }];
   if (devLoss.length > 0) legend.push({ name: "dev loss", colour: DEV });
   if (devScore.length > 0) legend.push({ name: `dev ${scoreName} (right)`, colour: SCORE });
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" ` +
-      `font-family="system-ui, sans-serif" font-size="13" fill="${INK}" role="img">`,
-    `<title>${summaryLine(rows, scoreName)}</title>`,
+  const title = summaryLine(rows, scoreName);
+  return svgOf(WIDTH, HEIGHT, title, [
     `<clipPath id="plot"><rect x="${LEFT}" y="${TOP}" width="${WIDTH - LEFT - RIGHT}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
-    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${summaryLine(rows, scoreName)}</text>`,
-    legendOf(legend),
+    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${title}</text>`,
+    legendOf(legend, LEFT),
     horizontalAxis(x),
     verticalAxis(y, "left", "loss, nats per token"),
     devScore.length > 0 ? verticalAxis(yScore, "right", `${scoreName} on dev`) : "",
@@ -88,9 +75,7 @@ export function lossPlot(rows: MetricsRow[], scoreName: string): string {
     seriesOf(devLoss, x, y, DEV),
     seriesOf(devScore, x, yScore, SCORE),
     "</g>",
-    "</svg>",
-  ];
-  return `${parts.filter(Boolean).join("\n")}\n`;
+  ]);
 }
 
 function summaryLine(rows: MetricsRow[], scoreName: string): string {
@@ -122,7 +107,6 @@ function summarize(rows: MetricsRow[], maxPoints: number): Point[] {
 }
 
 const count = (value: number) => value.toLocaleString("en");
-const pixel = (value: number) => value.toFixed(1);
 
 function lineOf(series: (readonly [number, number])[], x: Axis, y: Axis): string {
   return series
@@ -173,16 +157,4 @@ function verticalAxis(y: Axis, side: "left" | "right", label: string): string {
     `<g>${ticks.join("")}<path d="M${edge} ${TOP}V${HEIGHT - BOTTOM}" stroke="${INK}"/>` +
     `<text transform="translate(${labelX} ${labelY}) rotate(-90)" text-anchor="middle">${label}</text></g>`
   );
-}
-
-function legendOf(entries: { name: string; colour: string }[]): string {
-  let at = LEFT;
-  const drawn = entries.map(({ name, colour }) => {
-    const entry =
-      `<path d="M${at} 43h22" stroke="${colour}" stroke-width="3"/>` + `<text x="${at + 28}" y="47">${name}</text>`;
-    // About 7 pixels a letter at this size.
-    at += 28 + 7 * name.length + 22;
-    return entry;
-  });
-  return `<g>${drawn.join("")}</g>`;
 }

@@ -1,23 +1,27 @@
 /**
- * BLEU on dev while training runs: of what would be shipped, the quantized network in the Worker's engine, so that
- * the checkpoint is chosen by what users get, and in seconds.
+ * The score on dev while training runs: of what would be shipped, the quantized network in the Worker's engine, so
+ * that the checkpoint is chosen by what users get, and in seconds.
  */
 import { generate } from "../../worker/engine/generate.ts";
-import { loadTransformer } from "../../worker/engine/load.ts";
-import type { ModelConfig } from "../../worker/model/config.ts";
+import { classify } from "../../worker/engine/heads.ts";
+import { loadClassifier, loadTransformer } from "../../worker/engine/load.ts";
+import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 import { quantizeModel } from "../export/quantize.ts";
 import { loadKernels } from "../kernels.ts";
 import { corpusBleu } from "../metrics/bleu.ts";
 import { translateAll } from "../metrics/translate.ts";
+import type { LabelledTokens } from "./text-batches.ts";
 
-/** @returns a function from flat parameters to the BLEU (cased, 13a) of greedy search */
-export async function createDevScorer(
-  config: ModelConfig,
+export type Score = (parameters: Float32Array) => Promise<number>;
+
+/** BLEU (cased, 13a) of greedy search. */
+export async function createBleuScore(
+  config: TranslationConfig,
   tokenizer: Tokenizer,
   pairs: SentencePair[],
-): Promise<(parameters: Float32Array) => Promise<number>> {
+): Promise<Score> {
   const kernels = await loadKernels();
   const sources = pairs.map(({ source }) => source);
   const references = pairs.map(({ target }) => target);
@@ -28,4 +32,25 @@ export async function createDevScorer(
     const { translations } = await translateAll(search, tokenizer, sources);
     return corpusBleu(translations, [references]).score;
   };
+}
+
+/** Accuracy in percent, the mean of the heads', so that a small task counts as much as a large one. */
+export async function createAccuracyScore(config: ClassificationConfig, dev: LabelledTokens[][]): Promise<Score> {
+  const kernels = await loadKernels();
+  return async (parameters) => {
+    const { file } = quantizeModel(config, parameters);
+    const model = await loadClassifier(config, new Blob([file]).stream(), kernels);
+    let sum = 0;
+    for (const [head, texts] of dev.entries()) {
+      const tokens = texts.map((text) => text.tokens.slice(0, model.maxTokens));
+      const logProbs = await classify(model, tokens, { heads: [head] });
+      const right = texts.filter(({ label }, i) => indexOfMax(logProbs[i]![0]!) === label).length;
+      sum += right / texts.length;
+    }
+    return (100 * sum) / dev.length;
+  };
+}
+
+function indexOfMax(values: Float64Array): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }

@@ -15,6 +15,8 @@ export interface LoadedHead {
   train: LabelledText[];
   dev: LabelledText[];
   test: LabelledText[];
+  /** Training texts of each set, in the recipe's order. */
+  rows: number[];
 }
 
 /** Loads every head's texts. @throws Error if a further set of a head has a label that the first does not know */
@@ -36,6 +38,7 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
       train: loaded.flatMap((set) => set.train),
       dev,
       test,
+      rows: loaded.map((set) => set.train.length),
     });
   }
   return heads;

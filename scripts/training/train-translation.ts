@@ -1,7 +1,7 @@
 /** Trains a translation recipe: sentence pairs, their vocabulary, packed batches, BLEU on dev. */
-import { modelConfigSchema } from "../../worker/model/config.ts";
+import { translationConfigSchema } from "../../worker/model/config.ts";
 import type { TranslationRecipe } from "../recipes/recipe.ts";
-import { createDevScorer } from "./dev-score.ts";
+import { createBleuScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
 import type { RunOptions } from "./run-options.ts";
 import { runSession } from "./session.ts";
@@ -16,7 +16,7 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
   const sentences = () => trainPairs.flatMap(({ source, target }) => [source, target]);
   const tokenizer = await openTokenizer(runDir, sentences, { vocabSize: recipe.config.vocab_size });
   const card = { ...recipe.config.card, quality: {} };
-  const config = await openConfig(runDir, modelConfigSchema, { ...recipe.config, card });
+  const config = await openConfig(runDir, translationConfigSchema, { ...recipe.config, card });
   const rows = Math.ceil(training.rowsPerStep[device] / count);
   const shape = { rows, sourceLength: rowLength, targetLength: rowLength };
   const trainSet = encodePairs(trainPairs, tokenizer, shape);
@@ -40,7 +40,7 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
       train: trainSet.pairs,
       dev: devSet.pairs,
       seed: training.seed,
-      score: await createDevScorer(config, tokenizer, devPairs),
+      score: await createBleuScore(config, tokenizer, devPairs),
     }),
     scoreName: "BLEU",
   });

@@ -49,8 +49,8 @@ export interface TrainingTask {
   stepsPerEpoch: number;
   /** The held-out batches, in groups of one per replica. */
   dev(): Iterable<HostBatch[]>;
-  /** How good these parameters are on dev, more is better. */
-  score(parameters: Float32Array): Promise<number>;
+  /** How good these parameters are on dev, more is better. `devLoss` is what they reach there, in nats. */
+  score(parameters: Float32Array, devLoss: number): Promise<number>;
 }
 
 export interface TrainerOptions {
@@ -139,7 +139,7 @@ export async function train(options: TrainerOptions): Promise<Progress> {
     if (progress.epoch % training.evaluateEvery === 0 || progress.epoch === epochs) {
       const startMs = performance.now();
       const devLoss = await meanLoss(task.dev(), replicas);
-      const devScore = await task.score(parameters);
+      const devScore = await task.score(parameters, devLoss);
       progress.elapsedS += (performance.now() - startMs) / 1000;
       const { step, epoch, elapsedS } = progress;
       const metrics = { step, epoch, dev_loss: round(devLoss), dev_score: round(devScore), elapsed_s: round(elapsedS) };

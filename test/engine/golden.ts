@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
-import { parseModelConfig } from "../../worker/model/config.ts";
+import { parseConfigOf } from "../../worker/model/config.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import golden from "../fixtures/tiny/golden.json" with { type: "json" };
 
@@ -15,7 +15,7 @@ export interface TinyFiles {
 }
 
 export async function expectGolden({ configJson, tokenizerJson, weights, kernels }: TinyFiles): Promise<void> {
-  const config = parseModelConfig(configJson);
+  const config = parseConfigOf("translation", configJson);
   const tokenizer = Tokenizer.fromJson(tokenizerJson);
   const model = await loadTransformer(config, weights, kernels);
 

@@ -1,17 +1,23 @@
-/** The tiny fixture in Node, in both kernel builds, and beside it the naive reference of the same weights. */
+/** The tiny fixtures in Node, in both kernel builds, and beside them the naive reference of the same weights. */
 import { readFileSync } from "node:fs";
-import { loadTransformer } from "../../worker/engine/load.ts";
+import type { Classifier } from "../../worker/engine/heads.ts";
+import { loadClassifier, loadTransformer } from "../../worker/engine/load.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
-import { type ModelConfig, parseModelConfig } from "../../worker/model/config.ts";
+import { type ClassificationConfig, parseConfigOf, type TranslationConfig } from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
 
 export const BUILDS = ["relaxed", "simd"] as const;
 export type Build = (typeof BUILDS)[number];
 
-const folder = new URL("../fixtures/tiny/", import.meta.url);
-export const tinyConfig: ModelConfig = parseModelConfig(readFileSync(new URL("config.json", folder), "utf8"));
-export const tinyWeights: Uint8Array<ArrayBuffer> = new Uint8Array(readFileSync(new URL("model.safetensors", folder)));
-export const tinyTokenizerJson: string = readFileSync(new URL("tokenizer.json", folder), "utf8");
+const read = (path: string) => readFileSync(new URL(`../fixtures/${path}`, import.meta.url));
+export const tinyConfig: TranslationConfig = parseConfigOf("translation", read("tiny/config.json").toString());
+export const tinyWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny/model.safetensors"));
+export const tinyTokenizerJson: string = read("tiny/tokenizer.json").toString();
+export const classifierConfig: ClassificationConfig = parseConfigOf(
+  "classification",
+  read("tiny-classifier/config.json").toString(),
+);
+export const classifierWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-classifier/model.safetensors"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -30,9 +36,19 @@ export function streamOf(bytes: Uint8Array, chunkBytes = 10_000): ReadableStream
 }
 
 /** @param changes to the config that leave the tensors as they are */
-export function loadTiny(build: Build = "relaxed", changes: Partial<ModelConfig> = {}): Promise<Transformer> {
+export function loadTiny(build: Build = "relaxed", changes: Partial<TranslationConfig> = {}): Promise<Transformer> {
   return loadTransformer({ ...tinyConfig, ...changes }, streamOf(tinyWeights), kernelsOf(build));
 }
 
-export const referenceTiny = (changes: Partial<ModelConfig> = {}): ReferenceModel =>
+export const referenceTiny = (changes: Partial<TranslationConfig> = {}): ReferenceModel =>
   new ReferenceModel({ ...tinyConfig, ...changes }, tinyWeights);
+
+export function loadTinyClassifier(
+  build: Build = "relaxed",
+  changes: Partial<ClassificationConfig> = {},
+): Promise<Classifier> {
+  return loadClassifier({ ...classifierConfig, ...changes }, streamOf(classifierWeights), kernelsOf(build));
+}
+
+export const referenceClassifier = (changes: Partial<ClassificationConfig> = {}): ReferenceModel =>
+  new ReferenceModel({ ...classifierConfig, ...changes }, classifierWeights);

@@ -11,7 +11,7 @@ import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { loadTransformer } from "../../worker/engine/load.ts";
-import { parseModelConfig } from "../../worker/model/config.ts";
+import { parseConfigOf } from "../../worker/model/config.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -37,7 +37,10 @@ function evaluate(...args: string[]): Promise<{ code: number; stdout: string; st
 
 /** A model of the tiny fixture's size with room for whole captions, as int8 in a folder and as a float checkpoint. */
 async function writeRandomModel(modelDir: string, checkpoint: string): Promise<string> {
-  const config = { ...parseModelConfig(await readFile(join(tiny, "config.json"), "utf8")), max_seq_len: 256 };
+  const config = {
+    ...parseConfigOf("translation", await readFile(join(tiny, "config.json"), "utf8")),
+    max_seq_len: 256,
+  };
   const slices = parameterSlices(config);
   const parameters = new Float32Array(parameterCount(slices));
   initializeParameters(parameters, slices, config, 1);
@@ -52,7 +55,7 @@ async function writeRandomModel(modelDir: string, checkpoint: string): Promise<s
 
 describe("translateAll", () => {
   test("keeps the order of the sentences, whatever their length, and counts", async () => {
-    const config = parseModelConfig(await readFile(join(tiny, "config.json"), "utf8"));
+    const config = parseConfigOf("translation", await readFile(join(tiny, "config.json"), "utf8"));
     const tokenizer = Tokenizer.fromJson(await readFile(join(tiny, "tokenizer.json"), "utf8"));
     const weights = new Blob([await readFile(join(tiny, "model.safetensors"))]).stream();
     const model = await loadTransformer(config, weights, await loadKernels());

@@ -13,11 +13,11 @@ import { Replica } from "../../scripts/training/replica.ts";
 import { type PairShape, translationBatches } from "../../scripts/training/translation-batches.ts";
 import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";
-import type { ModelConfig } from "../../worker/model/config.ts";
+import type { TranslationConfig } from "../../worker/model/config.ts";
 import { reversals, TINY } from "../training/tiny.ts";
 
 const progress = { step: 0, epoch: 0, group: 0, bestScore: 0, bestStep: 0, elapsedS: 0 };
-const start = (config: ModelConfig): Prefix => ({
+const start = (config: TranslationConfig): Prefix => ({
   token: config.bos_token_id,
   previous: undefined,
   position: 0,
@@ -27,7 +27,7 @@ const uniform = uniformStream(5);
 const random = (length: number) => Float32Array.from({ length }, () => 2 * uniform() - 1);
 
 /** Random weights with biases and norms away from 0 and 1, so that a missing one shows. */
-function randomParameters(config: ModelConfig): Float32Array {
+function randomParameters(config: TranslationConfig): Float32Array {
   const slices = parameterSlices(config);
   const parameters = new Float32Array(parameterCount(slices));
   initializeParameters(parameters, slices, config, 3);
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function load(config: ModelConfig, parameters: Float32Array): Promise<FloatTransformer> {
+async function load(config: TranslationConfig, parameters: Float32Array): Promise<FloatTransformer> {
   const path = join(folder, "best.safetensors");
   await writeCheckpoint(path, config, parameters, progress);
   return new FloatTransformer(config, await readFloatWeights(path, config));
@@ -67,7 +67,7 @@ function logProbOf(model: FloatTransformer, source: number[], target: number[]):
 
 describe("FloatTransformer", () => {
   test.each(["relu", "gelu"] as const)("gives the training graph's loss (%s)", async (activation) => {
-    const config: ModelConfig = { ...TINY, activation, n_enc_layers: 2, n_dec_layers: 2 };
+    const config: TranslationConfig = { ...TINY, activation, n_enc_layers: 2, n_dec_layers: 2 };
     const parameters = randomParameters(config);
     const pairs = reversals(6, 11, 4);
     const shape: PairShape = { rows: 2, sourceLength: 16, targetLength: 16 };

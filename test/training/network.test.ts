@@ -4,6 +4,7 @@ import { initializeParameters, parameterCount, parameterSlices } from "../../scr
 import { uniformStream } from "../../scripts/training/random.ts";
 import { Replica } from "../../scripts/training/replica.ts";
 import { type PairShape, type TokenPair, translationBatches } from "../../scripts/training/translation-batches.ts";
+import { disturb, expectTrueGradients } from "./gradients.ts";
 import { reversals, TINY } from "./tiny.ts";
 
 const shape: PairShape = { rows: 2, sourceLength: 16, targetLength: 16 };
@@ -13,12 +14,7 @@ let replica: Replica;
 
 beforeAll(async () => {
   initializeParameters(parameters, slices, TINY, 3);
-  // Biases and norms away from 0 and 1, so that a missing one shows.
-  const uniform = uniformStream(9);
-  for (const { kind, offset, length } of slices) {
-    if (kind === "matrix" || kind === "positions") continue;
-    for (let i = offset; i < offset + length; i++) parameters[i]! += uniform() - 0.5;
-  }
+  disturb(parameters, slices, uniformStream(9));
   replica = await Replica.create({
     device: "wasm",
     objective: { kind: "translation", config: TINY },
@@ -61,34 +57,7 @@ test("the decoder does not see what it has to predict", async () => {
 });
 
 test("gradients agree with finite differences", async () => {
-  const batch = onlyBatch(reversals(4, 13));
-  const gradients = new Float32Array(parameters.length);
-  await replica.gradients(parameters, batch, 0, gradients);
-  const smoothedAt = async (index: number, value: number) => {
-    const moved = parameters.slice();
-    moved[index] = value;
-    return (await replica.gradients(moved, batch, 0, new Float32Array(parameters.length))).smoothedLoss;
-  };
-  for (const { name, offset, length, trainable } of slices) {
-    const slice = gradients.subarray(offset, offset + length);
-    if (!trainable) {
-      expect(
-        slice.every((g) => g === 0),
-        name,
-      ).toBe(true);
-      continue;
-    }
-    // The element with the largest gradient of each tensor: there rounding disturbs the difference least.
-    let index = offset;
-    for (let i = offset; i < offset + length; i++) if (Math.abs(gradients[i]!) > Math.abs(gradients[index]!)) index = i;
-    const step = 2e-3;
-    const difference =
-      (await smoothedAt(index, parameters[index]! + step)) - (await smoothedAt(index, parameters[index]! - step));
-    const expected = difference / (2 * step);
-    expect(Math.abs(gradients[index]! - expected), `${name}: ${gradients[index]} for ${expected}`).toBeLessThan(
-      0.02 * Math.abs(expected) + 0.05,
-    );
-  }
+  await expectTrueGradients(replica, parameters, onlyBatch(reversals(4, 13)), slices);
 });
 
 test("dropout follows from its seed", async () => {

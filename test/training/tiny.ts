@@ -3,10 +3,11 @@
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
+import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
-import type { ModelConfig } from "../../worker/model/config.ts";
+import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
 
-export const TINY: ModelConfig = {
+export const TINY: TranslationConfig = {
   ...multi30kEnDe.config,
   d_model: 32,
   d_ff: 64,
@@ -23,6 +24,40 @@ export const TINY_RECIPE: TranslationRecipe = {
   config: TINY,
   training: { ...multi30kEnDe.training, epochs: 2, warmupSteps: 4, seed: 7, dropout: 0.1 },
 };
+
+export const TINY_CLASSIFIER: ClassificationConfig = {
+  model_type: "edge-slm-encoder",
+  task: "classification",
+  d_model: 32,
+  d_ff: 64,
+  n_heads: 2,
+  n_enc_layers: 1,
+  vocab_size: 20,
+  max_seq_len: 32,
+  activation: "gelu",
+  layer_norm_eps: 1e-5,
+  pad_token_id: 0,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  source_languages: ["en"],
+  source_scripts: ["Latin"],
+  heads: [
+    { name: "size", labels: ["short", "long"], temperature: 1, out_of_scope: null },
+    { name: "first", labels: ["low", "middle", "high"], temperature: 1, out_of_scope: null },
+  ],
+  card: { description: "", licence: "", training_data: [], quality: {} },
+};
+
+/** Texts of random tokens; the first head tells whether there are more than three, the second what the first of them is. */
+export function countedTexts(count: number, seed: number, maxLength = 6): LabelledTokens[] {
+  const uniform = uniformStream(seed);
+  return Array.from({ length: count }, (_, i) => {
+    const length = 1 + Math.floor(uniform() * maxLength);
+    const tokens = Array.from({ length }, () => 3 + Math.floor(uniform() * 15));
+    const head = i % 2;
+    return { tokens, head, label: head === 0 ? Number(length > 3) : Math.floor((tokens[0]! - 3) / 5) };
+  });
+}
 
 /** Pairs to learn: the target is the source backwards. */
 export function reversals(count: number, seed: number, maxLength = 6): TokenPair[] {

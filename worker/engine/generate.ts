@@ -5,33 +5,25 @@
  * the next one of the batch takes its rows, so memory is bounded by MAX_ROWS and not by the batch. Between steps the
  * event loop gets its turn every few milliseconds; several calls on one model may run side by side.
  */
-import type { ModelConfig } from "../model/config.ts";
+import type { TranslationConfig } from "../model/config.ts";
 import { BeamSearch, type Hypothesis } from "./beam.ts";
 import type { Prefix } from "./cache.ts";
 import type { Candidates } from "./transformer.ts";
+import { makeTurns, type TurnOptions } from "./turns.ts";
 
 export type { Hypothesis };
 
 /** Rows of a decoder step, at most (one sentence may exceed it). More would not make a product faster. */
 const MAX_ROWS = 32;
 const MAX_BEAM_SIZE = 32;
-/** About 3 ms of work; in workerd, the turn itself takes one or two. */
-const DEFAULT_MACS_PER_TURN = 100e6;
 
-export interface GenerateOptions {
+export interface GenerateOptions extends TurnOptions {
   /** Default: the model's. 1 is greedy search. */
   beamSize?: number;
   /** Target tokens at most, the end token counted. Default: from the source's length, as the model says. */
   maxTokens?: number;
   /** Exponent of the length in score = log_prob / length^length_penalty. Default: the model's. */
   lengthPenalty?: number;
-  /** Aborting it ends the computation at the next step; the promise rejects with its reason. */
-  signal?: AbortSignal;
-  /**
-   * Multiply-adds between two turns of the event loop; 0 for a turn at every step. Work is counted and not time,
-   * because the clock of a deployed Worker stands still while it computes.
-   */
-  macsPerTurn?: number;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
 }
@@ -41,7 +33,7 @@ export interface GenerateOptions {
  * call to the next: what is in them is the model's own.
  */
 export interface SearchModel<Source, Cache extends { release(): void }> {
-  readonly config: ModelConfig;
+  readonly config: TranslationConfig;
   /** Work of encoding one source token, and of one row of a decoder step, in multiply-adds. */
   readonly encoderMacs: number;
   readonly decoderMacs: number;
@@ -71,22 +63,14 @@ export async function generate<Source, Cache extends { release(): void }>(
 ): Promise<Hypothesis[][]> {
   const { config } = model;
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
-  const { maxTokens, signal, onToken, macsPerTurn = DEFAULT_MACS_PER_TURN } = options;
+  const { maxTokens, onToken } = options;
   checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
   const k = BeamSearch.candidates(beamSize, config.vocab_size);
   const results: Hypothesis[][] = new Array(sources.length);
   const cache = model.createCache();
   let active: Sentence<Source>[] = [];
   let next = 0;
-  let macs = 0;
-  const takeTurns = async (done: number) => {
-    signal?.throwIfAborted();
-    macs += done;
-    if (macs < macsPerTurn) return;
-    macs = 0;
-    await eventLoopTurn();
-    signal?.throwIfAborted();
-  };
+  const takeTurns = makeTurns(options);
   const admit = async (index: number) => {
     const tokens = sources[index]!;
     await takeTurns((tokens.length + 1) * model.encoderMacs);
@@ -148,12 +132,4 @@ function checkOptions({ beamSize = 1, maxTokens = 1, lengthPenalty = 1, onToken 
       `generate: onToken needs beamSize 1, got ${beamSize}; a beam knows its tokens at the end only`,
     );
   }
-}
-
-/** Lets other requests of the isolate run. A timer is the fallback, which Node rounds up to a millisecond. */
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
 }

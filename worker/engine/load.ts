@@ -2,7 +2,7 @@
  * Streams a `model.safetensors` straight into wasm memory: besides the header, no more than one chunk of the stream
  * is ever on the JS heap. Knows nothing of where the bytes come from; checking their hash is the caller's.
  */
-import { type ModelConfig, tensorSpecs } from "../model/config.ts";
+import { type ClassificationConfig, type ModelConfig, type TranslationConfig, tensorSpecs } from "../model/config.ts";
 import {
   checkPacking,
   type Header,
@@ -13,31 +13,66 @@ import {
   TILE_K,
   TILE_N,
 } from "../model/format.ts";
-import { type Linear, Runtime } from "./runtime.ts";
+import { Classifier } from "./heads.ts";
+import { type Address, type Linear, Runtime } from "./runtime.ts";
 import { Transformer } from "./transformer.ts";
-import type { Weights } from "./weights.ts";
 
 /**
+ * Loads a model for translation.
  * @param weights the bytes of a `model.safetensors` exported for this config
  * @param kernels build/kernels/relaxed.wasm, or build/kernels/simd.wasm where relaxed SIMD is missing
  * @throws Error if the file is cut short, packed for other kernels, or does not have the config's tensors
  */
 export async function loadTransformer(
-  config: ModelConfig,
+  config: TranslationConfig,
   weights: ReadableStream<Uint8Array>,
   kernels: WebAssembly.Module,
 ): Promise<Transformer> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Transformer(config, runtime, {
+    ...found.common(config.n_enc_layers),
+    decoder: found.layers("decoder", config.n_dec_layers).map((layer) => ({
+      ...found.encoderLayer(layer),
+      cross: {
+        norm: found.norm(`${layer}.cross_norm`),
+        q: found.linear(`${layer}.cross_q`),
+        kv: found.linear(`${layer}.cross_kv`),
+        out: found.linear(`${layer}.cross_out`),
+      },
+    })),
+    decoderNorm: found.norm("decoder.norm"),
+  });
+}
+
+/** Loads a model for classification; parameters and errors as of `loadTransformer`. */
+export async function loadClassifier(
+  config: ClassificationConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Classifier> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Classifier(config, runtime, {
+    ...found.common(config.n_enc_layers),
+    heads: config.heads.map(({ name }) => found.linear(`heads.${name}`)),
+  });
+}
+
+async function loadWeights(
+  config: ModelConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<{ runtime: Runtime; found: FoundWeights }> {
   const reader = weights.getReader();
   try {
     const { header, rest } = await readStreamHeader(reader);
     checkPacking(header);
     const runtime = new Runtime(kernels, header.dataByteLength);
-    const found = findWeights(config, header, runtime.weights);
+    const found = new FoundWeights(config, header, runtime.weights);
     let received = 0;
     let chunk: Uint8Array | undefined = rest;
     while (chunk) {
       if (received + chunk.length > header.dataByteLength) {
-        throw new Error(`loadTransformer: expected ${header.dataByteLength} bytes of weights, got more`);
+        throw new Error(`loadWeights: expected ${header.dataByteLength} bytes of weights, got more`);
       }
       runtime.writeBytes(runtime.weights + received, chunk);
       received += chunk.length;
@@ -45,10 +80,10 @@ export async function loadTransformer(
     }
     if (received < header.dataByteLength) {
       throw new Error(
-        `loadTransformer: expected ${header.dataByteLength} bytes of weights, got ${received}; upload the model again`,
+        `loadWeights: expected ${header.dataByteLength} bytes of weights, got ${received}; upload the model again`,
       );
     }
-    return new Transformer(config, runtime, found);
+    return { runtime, found };
   } catch (error) {
     await reader.cancel(error).catch(() => {});
     throw error;
@@ -67,7 +102,7 @@ async function readStreamHeader(
     }
     const { value } = await reader.read();
     if (!value) {
-      throw new Error(`loadTransformer: expected a safetensors header of ${length ?? 8} bytes, got ${bytes.length}`);
+      throw new Error(`loadWeights: expected a safetensors header of ${length ?? 8} bytes, got ${bytes.length}`);
     }
     bytes = bytes.length === 0 ? value : join(bytes, value);
   }
@@ -80,68 +115,83 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
   return joined;
 }
 
-/** Finds each tensor of the config in the header and says where it will be in memory. */
-function findWeights(config: ModelConfig, header: Header, base: number): Weights {
-  const address = (name: string, dtype: TensorType, elements: number): number => {
-    const info = header.tensors.get(name);
-    const bytes = dtype === "I8" ? elements : elements * 4;
-    if (!info || info.dtype !== dtype || info.byteLength !== bytes) {
-      const got = info ? `${info.dtype} of ${info.byteLength} bytes` : "none";
-      throw new Error(`loadTransformer: tensor ${name}: expected ${dtype} of ${bytes} bytes, got ${got}; export again`);
-    }
-    return base + info.byteOffset;
-  };
-  const vectors = new Map<string, number>();
-  const matrices = new Map<string, Linear>();
-  for (const { name, shape, kind } of tensorSpecs(config)) {
-    const [rows, columns] = shape;
-    if (kind === "matrix") {
-      const n = roundUp(rows, TILE_N);
-      const k = roundUp(columns!, TILE_K);
-      matrices.set(name, {
-        n,
-        k,
-        weight: address(name, "I8", n * k),
-        scale: address(`${name}_scale`, "F32", n),
-        sum: address(`${name}_sum`, "I32", n),
-        bias: 0,
-      });
-    } else {
-      vectors.set(name, address(name, "F32", roundUp(rows * (columns ?? 1), 16)));
+/** Where each tensor of a config will be in memory, after a look into the header that it is there. */
+class FoundWeights {
+  readonly #vectors = new Map<string, Address>();
+  readonly #matrices = new Map<string, Linear>();
+
+  /** @param base address of the first tensor's bytes */
+  constructor(config: ModelConfig, header: Header, base: Address) {
+    const address = (name: string, dtype: TensorType, elements: number): Address => {
+      const info = header.tensors.get(name);
+      const bytes = dtype === "I8" ? elements : elements * 4;
+      if (!info || info.dtype !== dtype || info.byteLength !== bytes) {
+        const got = info ? `${info.dtype} of ${info.byteLength} bytes` : "none";
+        throw new Error(`loadWeights: tensor ${name}: expected ${dtype} of ${bytes} bytes, got ${got}; export again`);
+      }
+      return base + info.byteOffset;
+    };
+    for (const { name, shape, kind } of tensorSpecs(config)) {
+      const [rows, columns] = shape;
+      if (kind === "matrix") {
+        const n = roundUp(rows, TILE_N);
+        const k = roundUp(columns!, TILE_K);
+        this.#matrices.set(name, {
+          n,
+          k,
+          weight: address(name, "I8", n * k),
+          scale: address(`${name}_scale`, "F32", n),
+          sum: address(`${name}_sum`, "I32", n),
+          bias: 0,
+        });
+      } else {
+        this.#vectors.set(name, address(name, "F32", roundUp(rows * (columns ?? 1), 16)));
+      }
     }
   }
-  const vector = (name: string) => vectors.get(name)!;
-  const norm = (name: string) => ({ weight: vector(`${name}.weight`), bias: vector(`${name}.bias`) });
-  const linear = (name: string): Linear => ({ ...matrices.get(`${name}.weight`)!, bias: vector(`${name}.bias`) });
-  const selfAttention = (layer: string) => ({
-    norm: norm(`${layer}.self_norm`),
-    qkv: linear(`${layer}.self_qkv`),
-    out: linear(`${layer}.self_out`),
-  });
-  const feedForward = (layer: string) => ({
-    norm: norm(`${layer}.ffn_norm`),
-    up: linear(`${layer}.ffn_up`),
-    down: linear(`${layer}.ffn_down`),
-  });
-  const layers = (side: string, count: number) => Array.from({ length: count }, (_, i) => `${side}.${i}`);
-  return {
-    embedding: matrices.get("embedding.weight")!,
-    positions: vector("positions.weight"),
-    encoder: layers("encoder", config.n_enc_layers).map((layer) => ({
-      self: selfAttention(layer),
-      feedForward: feedForward(layer),
-    })),
-    encoderNorm: norm("encoder.norm"),
-    decoder: layers("decoder", config.n_dec_layers).map((layer) => ({
-      self: selfAttention(layer),
-      cross: {
-        norm: norm(`${layer}.cross_norm`),
-        q: linear(`${layer}.cross_q`),
-        kv: linear(`${layer}.cross_kv`),
-        out: linear(`${layer}.cross_out`),
+
+  #vector(name: string): Address {
+    return this.#vectors.get(name)!;
+  }
+
+  norm(name: string) {
+    return { weight: this.#vector(`${name}.weight`), bias: this.#vector(`${name}.bias`) };
+  }
+
+  linear(name: string): Linear {
+    return { ...this.#matrices.get(`${name}.weight`)!, bias: this.#vector(`${name}.bias`) };
+  }
+
+  /** The names of a side's layers. */
+  layers(side: "encoder" | "decoder", count: number): string[] {
+    return Array.from({ length: count }, (_, i) => `${side}.${i}`);
+  }
+
+  /** What a layer of the encoder has, and one of the decoder, too. */
+  encoderLayer(layer: string) {
+    return {
+      self: {
+        norm: this.norm(`${layer}.self_norm`),
+        qkv: this.linear(`${layer}.self_qkv`),
+        out: this.linear(`${layer}.self_out`),
       },
-      feedForward: feedForward(layer),
-    })),
-    decoderNorm: norm("decoder.norm"),
-  };
+      feedForward: {
+        norm: this.norm(`${layer}.ffn_norm`),
+        up: this.linear(`${layer}.ffn_up`),
+        down: this.linear(`${layer}.ffn_down`),
+      },
+    };
+  }
+
+  /** What every model has. */
+  common(encoderLayers: number) {
+    return {
+      embedding: this.#matrices.get("embedding.weight")!,
+      positions: this.#vector("positions.weight"),
+      encoder: {
+        layers: this.layers("encoder", encoderLayers).map((layer) => this.encoderLayer(layer)),
+        norm: this.norm("encoder.norm"),
+      },
+    };
+  }
 }

@@ -27,13 +27,31 @@ export interface FeedForwardWeights {
   down: Linear;
 }
 
-export interface Weights {
-  /** [vocab_size, d_model], also the output projection */
+export interface EncoderLayerWeights {
+  self: SelfAttentionWeights;
+  feedForward: FeedForwardWeights;
+}
+
+export interface EncoderWeights {
+  layers: EncoderLayerWeights[];
+  norm: Norm;
+}
+
+/** What every model has. */
+interface CommonWeights {
+  /** [vocab_size, d_model], in translation also the output projection */
   embedding: Linear;
   /** [max_seq_len, d_model] f32 */
   positions: Address;
-  encoder: { self: SelfAttentionWeights; feedForward: FeedForwardWeights }[];
-  encoderNorm: Norm;
-  decoder: { self: SelfAttentionWeights; cross: CrossAttentionWeights; feedForward: FeedForwardWeights }[];
+  encoder: EncoderWeights;
+}
+
+export interface TranslationWeights extends CommonWeights {
+  decoder: (EncoderLayerWeights & { cross: CrossAttentionWeights })[];
   decoderNorm: Norm;
+}
+
+export interface ClassificationWeights extends CommonWeights {
+  /** [labels rounded up to 16, d_model], in the configuration's order */
+  heads: Linear[];
 }

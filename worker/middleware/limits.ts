@@ -1,8 +1,9 @@
 /**
- * Bounds what a request may bring before anything reads it.
+ * Bounds what a request may bring: its bytes before anything reads them, its texts before anything computes with them.
  */
 import { bodyLimit } from "hono/body-limit";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
+import type { Settings } from "../env.ts";
 import { Problem } from "../errors.ts";
 
 /** JSON may spend six bytes (`\u00e4`) on a character, and then there are the other members. */
@@ -27,4 +28,24 @@ export function addLimits(app: App): void {
     });
     return limit(c, next);
   });
+}
+
+/**
+ * What a route asks for once the body is read.
+ * @throws Problem too_long if there are more texts or characters than the settings allow
+ */
+export function checkTexts(texts: string[], { maxTexts, maxCharacters }: Settings): void {
+  const extensions = { max_texts: maxTexts, max_characters: maxCharacters };
+  if (texts.length > maxTexts) {
+    const detail = `text: expected at most ${maxTexts} texts, got ${texts.length}; send several requests`;
+    throw new Problem("too_long", detail, { extensions });
+  }
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  if (characters > maxCharacters) {
+    throw new Problem(
+      "too_long",
+      `text: expected at most ${maxCharacters} characters in all, got ${characters}; send several requests`,
+      { extensions },
+    );
+  }
 }

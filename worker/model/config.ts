@@ -60,7 +60,7 @@ const headsFit = (c: { d_model: number; n_heads: number }) =>
   c.d_model % c.n_heads === 0 && (c.d_model / c.n_heads) % 4 === 0;
 const HEADS_FIT = { error: "d_model / n_heads (d_head) must be a whole multiple of 4" };
 
-export const modelConfigSchema = z
+export const translationConfigSchema = z
   .object({
     model_type: z.literal("edge-slm-seq2seq"),
     task: z.literal("translation"),
@@ -71,34 +71,48 @@ export const modelConfigSchema = z
   })
   .refine(headsFit, HEADS_FIT);
 
+const areDistinct = (names: string[]) => new Set(names).size === names.length;
+
 /** A linear layer on the mean of the encoder's outputs, one for each question that the model answers. */
-const head = z.object({
-  name: z.string().regex(/^[a-z][a-z0-9_]*$/, { error: "expected a name of a-z, 0-9 and _" }),
-  labels: z.array(z.string()).min(2),
-  /** The logits are divided by it before the softmax, so that probabilities mean what they say (Guo et al. 2017). */
-  temperature: z.number().positive(),
-  /** The label that stands for "none of these", if the head was trained with one. */
-  out_of_scope: z.string().nullable(),
-});
+const head = z
+  .object({
+    name: z.string().regex(/^[a-z][a-z0-9_]*$/, { error: "expected a name of a-z, 0-9 and _" }),
+    labels: z.array(z.string()).min(2).refine(areDistinct, { error: "expected labels that differ" }),
+    /** The logits are divided by it before the softmax, so that probabilities mean what they say (Guo et al. 2017). */
+    temperature: z.number().positive(),
+    /** The label that stands for "none of these", if the head was trained with one. */
+    out_of_scope: z.string().nullable(),
+  })
+  .refine(({ labels, out_of_scope }) => out_of_scope === null || labels.includes(out_of_scope), {
+    path: ["out_of_scope"],
+    error: "expected one of the labels, or null",
+  });
 
 export const classificationConfigSchema = z
   .object({
     model_type: z.literal("edge-slm-encoder"),
     task: z.literal("classification"),
     ...encoder,
-    heads: z.array(head).min(1),
+    heads: z
+      .array(head)
+      .min(1)
+      .refine((heads) => areDistinct(heads.map(({ name }) => name)), { error: "expected names that differ" }),
   })
   .refine(headsFit, HEADS_FIT);
 
+export const modelConfigSchema = z.discriminatedUnion("task", [translationConfigSchema, classificationConfigSchema]);
+
+export type TranslationConfig = z.infer<typeof translationConfigSchema>;
 export type ClassificationConfig = z.infer<typeof classificationConfigSchema>;
-export type TranslationConfig = ModelConfig;
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type Task = ModelConfig["task"];
+/** The configuration of a model for one task. */
+export type ConfigOf<T extends Task> = Extract<ModelConfig, { task: T }>;
 /** The part of a configuration that the encoder needs. */
 export type EncoderConfig = Pick<
-  TranslationConfig,
+  ModelConfig,
   "d_model" | "d_ff" | "n_heads" | "n_enc_layers" | "vocab_size" | "max_seq_len" | "activation" | "layer_norm_eps"
 >;
-
-export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** The most a message lists: who has more wrong has another file. */
 const MAX_ISSUES = 4;
@@ -126,6 +140,24 @@ export function parseModelConfig(text: string): ModelConfig {
   return result.data;
 }
 
+/**
+ * The same of a model for one task.
+ * @throws Error also if it is for another
+ */
+export function parseConfigOf<T extends Task>(task: T, text: string): ConfigOf<T> {
+  return expectTask(task, parseModelConfig(text));
+}
+
+/** @throws Error if the model is for another task */
+export function expectTask<T extends Task>(task: T, config: ModelConfig): ConfigOf<T> {
+  if (!isFor(task, config)) throw new Error(`config.json: expected a model for ${task}, got one for ${config.task}`);
+  return config;
+}
+
+function isFor<T extends Task>(task: T, config: ModelConfig): config is ConfigOf<T> {
+  return config.task === task;
+}
+
 /** Channels of one attention head. */
 export function headSize(config: Pick<ModelConfig, "d_model" | "n_heads">): number {
   return config.d_model / config.n_heads;
@@ -143,7 +175,7 @@ export interface TensorSpec {
  * Every tensor of the network in file order. Training creates exactly these, export quantizes the matrices, the
  * engine reads them: the one list all three share.
  */
-export function tensorSpecs(config: TranslationConfig | ClassificationConfig): TensorSpec[] {
+export function tensorSpecs(config: ModelConfig): TensorSpec[] {
   const { d_model, d_ff, vocab_size, max_seq_len } = config;
   const specs: TensorSpec[] = [
     { name: "embedding.weight", shape: [vocab_size, d_model], kind: "matrix" },

@@ -12,7 +12,7 @@
  * load need no other object.
  */
 import { z } from "zod";
-import { describeIssues, modelConfigSchema } from "./config.ts";
+import { type ConfigOf, describeIssues, modelConfigSchema, type Task } from "./config.ts";
 
 export const MODEL_PREFIX = "models/";
 export const MODEL_FILES = ["config.json", "tokenizer.json", "model.safetensors", "card.md"] as const;
@@ -42,7 +42,12 @@ export const manifestSchema = z.object({
     "card.md": fileSchema.optional(),
   }),
 });
-export type Manifest = z.infer<typeof manifestSchema>;
+/** The manifest of a model, for one task or any. */
+export type Manifest<T extends Task = Task> = Omit<z.infer<typeof manifestSchema>, "config"> & { config: ConfigOf<T> };
+
+export function isManifestFor<T extends Task>(task: T, manifest: Manifest): manifest is Manifest<T> {
+  return manifest.config.task === task;
+}
 
 export function manifestKey(id: string): string {
   return `${MODEL_PREFIX}${id}/manifest.json`;

@@ -3,7 +3,7 @@
  * and says nothing of the store; `GET /v1/models` does.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 
 const healthRoute = createRoute({
   method: "get",

@@ -2,31 +2,62 @@
  * `GET /v1/models`: what R2 holds.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../app.ts";
+import type { App } from "../context.ts";
 import { problemResponse } from "../errors.ts";
 import type { Manifest } from "../model/manifest.ts";
 
-const modelSchema = z
+/** What every model has. */
+const common = {
+  id: z.string(),
+  version: z.string(),
+  description: z.string(),
+  source_languages: z.array(z.string()),
+  quality: z.record(z.string(), z.number()).openapi({ example: { "test2016 BLEU": 35.2 } }),
+  licence: z.string().openapi({ description: "Of the model" }),
+  training_data: z.array(z.object({ name: z.string(), licence: z.string(), rows: z.int() })),
+};
+
+const size = {
+  bytes: z.int().openapi({ description: "Of all files" }),
+  d_model: z.int(),
+  n_enc_layers: z.int(),
+  vocab_size: z.int(),
+};
+
+const translatorSchema = z
   .object({
-    id: z.string(),
-    version: z.string(),
-    task: z.string(),
-    description: z.string(),
-    source_languages: z.array(z.string()),
+    ...common,
+    task: z.literal("translation"),
     target_languages: z.array(z.string()),
     size: z.object({
-      bytes: z.int().openapi({ description: "Of all files" }),
-      d_model: z.int(),
-      n_enc_layers: z.int(),
+      ...size,
       n_dec_layers: z.int(),
-      vocab_size: z.int(),
       max_seq_len: z.int().openapi({ description: "Tokens of one sentence; longer ones are cut" }),
     }),
-    quality: z.record(z.string(), z.number()).openapi({ example: { "test2016 BLEU": 35.2 } }),
-    licence: z.string().openapi({ description: "Of the model" }),
-    training_data: z.array(z.object({ name: z.string(), licence: z.string(), rows: z.int() })),
   })
-  .openapi("Model");
+  .openapi("TranslationModel");
+
+const classifierSchema = z
+  .object({
+    ...common,
+    task: z.literal("classification"),
+    heads: z
+      .array(
+        z.object({
+          name: z.string(),
+          labels: z.array(z.string()),
+          out_of_scope: z.string().nullable().openapi({ description: 'The label that stands for "none of these"' }),
+        }),
+      )
+      .openapi({ description: "What can be asked for as `task`" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z.int().openapi({ description: "Tokens of one window; longer texts are read in several" }),
+    }),
+  })
+  .openapi("ClassificationModel");
+
+const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSchema]).openapi("Model");
 
 const modelsRoute = createRoute({
   method: "get",
@@ -49,24 +80,15 @@ export function addModels(app: App): void {
 }
 
 function describe({ id, version, config, files }: Manifest): z.infer<typeof modelSchema> {
-  const { d_model, n_enc_layers, n_dec_layers, vocab_size, max_seq_len } = config;
-  return {
-    id,
-    version,
-    task: config.task,
-    description: config.card.description,
-    source_languages: config.source_languages,
-    target_languages: config.target_languages,
-    size: {
-      bytes: Object.values(files).reduce((sum, file) => sum + (file?.bytes ?? 0), 0),
-      d_model,
-      n_enc_layers,
-      n_dec_layers,
-      vocab_size,
-      max_seq_len,
-    },
-    quality: config.card.quality,
-    licence: config.card.licence,
-    training_data: config.card.training_data,
-  };
+  const { d_model, n_enc_layers, vocab_size, max_seq_len, source_languages, card } = config;
+  const { description, quality, licence, training_data } = card;
+  const common = { id, version, description, source_languages, quality, licence, training_data };
+  const bytes = Object.values(files).reduce((sum, file) => sum + (file?.bytes ?? 0), 0);
+  const size = { bytes, d_model, n_enc_layers, vocab_size, max_seq_len };
+  if (config.task === "translation") {
+    const { task, target_languages, n_dec_layers } = config;
+    return { ...common, task, target_languages, size: { ...size, n_dec_layers } };
+  }
+  const heads = config.heads.map(({ name, labels, out_of_scope }) => ({ name, labels, out_of_scope }));
+  return { ...common, task: config.task, heads, size };
 }

@@ -2,10 +2,10 @@
  * `POST /v1/translate`: JSON in, JSON or server-sent events out.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { App } from "../app.ts";
-import type { Settings } from "../env.ts";
-import { modelUnavailable, Problem, problemResponse } from "../errors.ts";
+import type { App } from "../context.ts";
+import { Problem, problemResponse } from "../errors.ts";
 import { sendEvents } from "../events.ts";
+import { checkTexts } from "../middleware/limits.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
@@ -104,8 +104,8 @@ export function addTranslate(app: App): void {
     const request = c.req.valid("json");
     const texts = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
-    checkLength(texts, scope.settings);
-    const watch = new Stopwatch();
+    checkTexts(texts, scope.settings);
+    const watch = new Stopwatch(["load_ms", "tokenize_ms", "queue_ms", "generate_ms"]);
     const manifest = await chooseModel(store, scope, request);
     const lease = await store.acquire(scope, manifest);
     const body = (translations: Translation[]): TranslateResponse => ({
@@ -151,36 +151,13 @@ export function addTranslate(app: App): void {
   });
 }
 
-/** @throws Problem too_long */
-function checkLength(texts: string[], { maxTexts, maxCharacters }: Settings): void {
-  const extensions = { max_texts: maxTexts, max_characters: maxCharacters };
-  if (texts.length > maxTexts) {
-    throw new Problem(
-      "too_long",
-      `text: expected at most ${maxTexts} texts, got ${texts.length}; send several requests`,
-      {
-        extensions,
-      },
-    );
-  }
-  const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  if (characters > maxCharacters) {
-    throw new Problem(
-      "too_long",
-      `text: expected at most ${maxCharacters} characters in all, got ${characters}; send several requests`,
-      { extensions },
-    );
-  }
-}
-
 /** @throws Problem unknown_model, unsupported_language, or model_unavailable if R2 holds none */
 async function chooseModel(
   store: ModelStore,
   scope: RequestScope,
   { model, source, target }: TranslateRequest,
-): Promise<Manifest> {
-  const candidates = model === undefined ? await store.list(scope) : [await store.find(scope, model)];
-  if (candidates.length === 0) throw modelUnavailable("R2 holds no model; run npm run upload");
+): Promise<Manifest<"translation">> {
+  const candidates = await store.candidates(scope, "translation", model);
   const chosen = candidates.find(
     ({ config }) => matchLanguage(config.source_languages, source) && matchLanguage(config.target_languages, target),
   );

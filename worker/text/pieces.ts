@@ -13,7 +13,7 @@ export interface Piece {
 }
 
 /** No vocabulary of ours spends fewer tokens on that many characters: cut before tokenizing, which costs time. */
-const MOST_CHARACTERS_PER_TOKEN = 8;
+export const MOST_CHARACTERS_PER_TOKEN = 8;
 
 /**
  * @param language BCP 47 code of the text
@@ -42,7 +42,7 @@ const CLAUSE_END = /[,;:.!?)–—]["'”’)]*\s/g;
 const SPACE = /\s(?=\S)/g;
 
 /** Where to cut a text in two: after a clause, else at white space, else between two characters. */
-function cutPosition(text: string): number {
+export function cutPosition(text: string): number {
   const clause = nearestToMiddle(text, CLAUSE_END);
   // A clause that ends close to the edge would leave nearly all of the text in one half.
   if (clause !== undefined && clause > text.length / 8 && clause < (text.length * 7) / 8) return clause;

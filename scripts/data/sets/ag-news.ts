@@ -74,7 +74,7 @@ function toItem([label, title, description]: Row): NewsItem {
 const WINDOWS_1252 = new TextDecoder("windows-1252");
 
 /** Undoes what a conversion out of HTML left: " #39;", "&lt;b&gt;", "quot;", and "\" for a line break or before "$". */
-function repair(text: string): string {
+export function repair(text: string): string {
   return text
     .replace(/&lt;[^&]*?&gt;/g, " ")
     .replace(/ ?&?#(\d{2,5});/g, (_, code) => character(Number(code)))

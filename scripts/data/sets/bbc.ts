@@ -24,13 +24,12 @@ function readArchive(bytes: Uint8Array): Row[] {
   const rows = articles.map(([path, content]) => {
     // Some articles have a Latin-1 pound sign.
     const text = decodeText(content, isUtf8(content) ? "utf-8" : "latin1");
-    const lineEnd = text.indexOf("\n");
     const [, topic, number] = path.split("/");
-    const body = text
-      .slice(lineEnd)
-      .replace(/[ \t\r\n]+/g, " ")
-      .trim();
-    return [topic!, `${topic}/${number!.slice(0, -4)}`, text.slice(0, lineEnd), body];
+    const [title, ...paragraphs] = text
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
+    return [topic!, `${topic}/${number!.slice(0, -4)}`, title!, paragraphs.join(" ")];
   });
   return rows.filter(([, , , body]) => !isHeldOut(body!)).sort(([, a], [, b]) => (a! < b! ? -1 : 1));
 }

@@ -30,7 +30,7 @@ export const imdb: ClassificationSet = {
     const read = async (split: RowFile): Promise<LabelledText[]> =>
       (await readRows("imdb", split, options)).map(([label, , text]) => ({
         label: SENTIMENTS[label!]!,
-        text: text!.replace(/(\s*<br \/>\s*)+/g, "\n").trim(),
+        text: text!.replace(/(?: *<br \/>)+ */g, "\n").trim(),
       }));
     return withCarvedDev({ train: await read(TRAIN), test: await read(TEST) });
   },

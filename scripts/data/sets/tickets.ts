@@ -31,11 +31,8 @@ const file = (split: string, sha256: string): RowFile => ({
 const TRAIN = file("train", "121973b7d8015390e92104a974973f90c5a7f30a9639f549769f20fdc9b1ce2d");
 const TEST = file("test", "27a21f2e90748b376e2bc5c41221607c96ce7de699a830d0220fbf33fc7b7870");
 
-/** The rows of a file that ends in the middle of its last one, maybe inside a quote. */
 function readCut(bytes: Uint8Array): Row[] {
-  const text = new TextDecoder().decode(bytes);
-  // Line breaks in a field are written as \n, so each line is a record.
-  const [header, ...records] = parseCsv(text.slice(0, text.lastIndexOf("\n") + 1));
+  const [header, ...records] = parseCsv(new TextDecoder().decode(bytes), { truncated: true });
   const columns = COLUMNS.map((column) => header!.fields.indexOf(column));
   return records.map(({ fields }) => columns.map((column) => (fields[column] ?? "").replaceAll("\\n", "\n")));
 }

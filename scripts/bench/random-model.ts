@@ -1,0 +1,114 @@
+/**
+ * Models of any size with random weights, made in memory: they translate nothing, but take the time and the memory that
+ * a trained model of their size takes. The weights are drawn so that activations stay in range, as a trained network's.
+ */
+import {
+  type ClassificationConfig,
+  classificationConfigSchema,
+  type ModelConfig,
+  type TranslationConfig,
+  tensorSpecs,
+  translationConfigSchema,
+} from "../../worker/model/config.ts";
+import {
+  matrixTensors,
+  PACKING_VERSION,
+  quantizeMatrix,
+  roundUp,
+  type Tensor,
+  TILE_N,
+  writeSafetensors,
+} from "../../worker/model/format.ts";
+
+export interface RandomModel<Config extends ModelConfig> {
+  config: Config;
+  /** The bytes of its `model.safetensors`. */
+  weights: Uint8Array<ArrayBuffer>;
+  /** Parameters of the network, those of the padding not counted. */
+  parameters: number;
+}
+
+export type ModelSizes = Partial<
+  Pick<
+    TranslationConfig,
+    "d_model" | "d_ff" | "n_heads" | "n_enc_layers" | "n_dec_layers" | "vocab_size" | "max_seq_len"
+  >
+>;
+
+/** What both tasks share; sizes as of the shipped translation model. */
+const COMMON = {
+  d_model: 128,
+  d_ff: 256,
+  n_heads: 4,
+  n_enc_layers: 6,
+  vocab_size: 4000,
+  max_seq_len: 256,
+  activation: "relu",
+  layer_norm_eps: 1e-5,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  pad_token_id: 0,
+  source_languages: ["en"],
+  source_scripts: ["Latin"],
+  card: { description: "Random weights for the benchmark.", licence: "MIT", training_data: [], quality: {} },
+};
+
+/** Its end token never wins, so that a translation is as long as `maxTokens` says. */
+export function makeRandomModel(sizes: ModelSizes = {}): RandomModel<TranslationConfig> {
+  const config = translationConfigSchema.parse({
+    model_type: "edge-slm-seq2seq",
+    task: "translation",
+    ...COMMON,
+    n_dec_layers: 2,
+    ...sizes,
+    target_languages: ["de"],
+    generation: { beam_size: 1, length_penalty: 1, max_length_ratio: 4, max_length_bias: 256 },
+  });
+  return { config, ...makeWeights(config) };
+}
+
+/** A classifier of the shipped one's sizes with one head. */
+export function makeRandomClassifier(labels: number): RandomModel<ClassificationConfig> {
+  const head = { name: "label", labels: Array.from({ length: labels }, (_, i) => `label ${i}`) };
+  const config = classificationConfigSchema.parse({
+    model_type: "edge-slm-encoder",
+    task: "classification",
+    ...COMMON,
+    d_ff: 512,
+    n_enc_layers: 4,
+    vocab_size: 16_000,
+    heads: [{ ...head, temperature: 1, out_of_scope: null }],
+  });
+  return { config, ...makeWeights(config) };
+}
+
+function makeWeights(config: ModelConfig): { weights: Uint8Array<ArrayBuffer>; parameters: number } {
+  const random = makeRandom(17);
+  const uniform = (length: number, centre: number, spread: number) =>
+    Float32Array.from({ length }, () => centre + spread * random());
+  let parameters = 0;
+  const tensors = tensorSpecs(config).flatMap(({ name, shape, kind }): Tensor[] => {
+    const [n, k = 1] = shape;
+    parameters += n * k;
+    if (kind === "matrix") {
+      const values = uniform(n * k, 0, Math.sqrt(3 / k));
+      // A row of zeros has logit 0, which is never the largest of thousands.
+      if (name === "embedding.weight") values.fill(0, config.eos_token_id * k, (config.eos_token_id + 1) * k);
+      return matrixTensors(name, quantizeMatrix(values, n, k), n, k);
+    }
+    const data = new Float32Array(roundUp(n * k, TILE_N));
+    data.set(uniform(n * k, kind === "norm_weight" ? 1 : 0, kind === "positions" ? 0.5 : 0.02));
+    return [{ name, shape: kind === "positions" ? [n, k] : [data.length], data }];
+  });
+  const weights = writeSafetensors(tensors, { format: "edge-slm", packing: String(PACKING_VERSION) });
+  return { weights, parameters };
+}
+
+/** Numerical Recipes' linear congruence: −1…1, the same on every machine. */
+function makeRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}

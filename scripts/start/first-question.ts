@@ -1,0 +1,47 @@
+/** A first request to a model, which shows that it answers and how it is asked. */
+import type { ModelConfig } from "../../worker/model/config.ts";
+
+export interface Question {
+  path: string;
+  body: { text: string } & Record<string, string>;
+  /** The line to print of the answer's JSON. */
+  readAnswer: (answer: FirstAnswer) => string;
+}
+
+/** What of an answer is looked at. */
+export interface FirstAnswer {
+  model: { id: string };
+  translations?: { text: string }[];
+  classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
+}
+
+/** Something to translate in the languages that a model may have as its source. */
+const TO_TRANSLATE: Record<string, string> = {
+  en: "A man is riding a bicycle on the street.",
+  de: "Ein Mann fährt auf der Straße Fahrrad.",
+  fr: "Un homme fait du vélo dans la rue.",
+};
+/** Something to classify. */
+const TO_CLASSIFY: Record<string, string> = {
+  en: "My card was charged twice and nobody answers my mails.",
+  zh: "房间很干净，服务也很好，下次还会再来。",
+};
+
+export function firstQuestion(config: ModelConfig): Question {
+  const source = config.source_languages[0]!;
+  if (config.task === "translation") {
+    return {
+      path: "/v1/translate",
+      body: { text: TO_TRANSLATE[source] ?? "Hello.", source, target: config.target_languages[0]! },
+      readAnswer: ({ translations }) => translations![0]!.text,
+    };
+  }
+  return {
+    path: "/v1/classify",
+    body: { text: TO_CLASSIFY[source] ?? "Hello." },
+    readAnswer: ({ classifications }) =>
+      Object.entries(classifications![0]!.tasks)
+        .map(([task, { label, reason }]) => `${task}: ${label ?? reason}`)
+        .join(", "),
+  };
+}

@@ -1,0 +1,46 @@
+/** Classification as a training task: balanced sampling over the heads, packed texts, accuracy on dev. */
+import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { packRows } from "./batches.ts";
+import { hash32 } from "./random.ts";
+import { draw, shares } from "./sampling.ts";
+import { classificationBatches, type LabelledTokens, type TextShape, textPacking } from "./text-batches.ts";
+import { randomWindows } from "./texts.ts";
+import type { TrainingTask } from "./trainer.ts";
+
+export interface ClassificationTaskOptions {
+  config: ClassificationConfig;
+  shape: TextShape;
+  /** Replicas. */
+  count: number;
+  /** By head. */
+  train: LabelledTokens[][];
+  dev: LabelledTokens[][];
+  epochTexts: number;
+  samplingExponent: number;
+  tokenDropout: number;
+  seed: number;
+  /** What the checkpoint is chosen by, of flat parameters on dev. */
+  score(parameters: Float32Array): Promise<number>;
+}
+
+export function classificationTask(options: ClassificationTaskOptions): TrainingTask {
+  const { config, shape, count, train, dev, tokenDropout, seed, score } = options;
+  const counts = shares(
+    train.map((texts) => texts.length),
+    options.samplingExponent,
+    options.epochTexts,
+  );
+  const windowLength = shape.length - 1;
+  const texts = (epoch: number) => {
+    const drawn = train.flatMap((items, head) => draw(items, counts[head]!, hash32(seed, epoch, head)));
+    return randomWindows(drawn, windowLength, hash32(seed, epoch, -1));
+  };
+  const rows = packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
+  const devTexts = dev.flat().map((text) => ({ ...text, tokens: text.tokens.slice(0, windowLength) }));
+  return {
+    epoch: (epoch) => classificationBatches(texts(epoch), shape, config, hash32(seed, epoch), count, { tokenDropout }),
+    stepsPerEpoch: Math.ceil(rows / (shape.rows * count)),
+    dev: () => classificationBatches(devTexts, shape, config, 0, count),
+    score,
+  };
+}

@@ -1,0 +1,29 @@
+/** Pre-training as a training task: name the hidden tokens of plain text. */
+import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { packRows } from "./batches.ts";
+import { hash32 } from "./random.ts";
+import { maskedBatches, type TextShape, textPacking } from "./text-batches.ts";
+import type { TrainingTask } from "./trainer.ts";
+
+export interface PretrainingTaskOptions {
+  config: ClassificationConfig;
+  shape: TextShape;
+  /** Replicas. */
+  count: number;
+  /** Token ids of texts no longer than a row. */
+  train: number[][];
+  dev: number[][];
+  seed: number;
+}
+
+export function pretrainingTask({ config, shape, count, train, dev, seed }: PretrainingTaskOptions): TrainingTask {
+  const asTexts = (texts: number[][]) => texts.map((tokens) => ({ tokens }));
+  const rows = packRows(asTexts(train), textPacking<{ tokens: number[] }>(shape)).length;
+  return {
+    epoch: (epoch) => maskedBatches(asTexts(train), shape, config, hash32(seed, epoch), count),
+    stepsPerEpoch: Math.ceil(rows / (shape.rows * count)),
+    dev: () => maskedBatches(asTexts(dev), shape, config, 0, count),
+    // How likely the hidden tokens are on average (the geometric mean of their probabilities), in percent.
+    score: async (_parameters, devLoss) => 100 * Math.exp(-devLoss),
+  };
+}

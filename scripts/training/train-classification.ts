@@ -1,0 +1,125 @@
+/**
+ * Trains a classification recipe: the vocabulary on all its texts, the encoder on hidden tokens if the recipe says so,
+ * then every head together. Pre-training is a run of its own, in `<run>/pretrained`.
+ */
+import { join } from "node:path";
+import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
+import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import type { ClassificationRecipe } from "../recipes/recipe.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import { classificationTask } from "./classification-task.ts";
+import { createAccuracyScore } from "./dev-score.ts";
+import { openConfig, openTokenizer } from "./prepare.ts";
+import { pretrainingTask } from "./pretraining-task.ts";
+import type { RunOptions } from "./run-options.ts";
+import { runSession } from "./session.ts";
+import type { TextShape } from "./text-batches.ts";
+import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts";
+
+/** Every so manyth text is held out of pre-training. */
+const HELD_OUT = 50;
+
+export async function trainClassification(recipe: ClassificationRecipe, options: RunOptions): Promise<boolean> {
+  const { id, pretraining } = recipe;
+  const { runDir, device, count, data, epochs } = options;
+  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const heads = await loadHeads(recipe, data);
+  const plain = pretraining ? await pretraining.loadTexts(data) : [];
+  const texts = () => [...heads.flatMap(({ train }) => train.map(({ text }) => text)), ...plain];
+  const vocabulary = { vocabSize: recipe.config.vocab_size, lowercase: recipe.lowercase };
+  const tokenizer = await openTokenizer(runDir, texts, vocabulary);
+  const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
+
+  const initial = pretraining && (await pretrain(recipe, pretraining, config, tokenizer, texts(), options));
+  if (pretraining && !initial) return false;
+
+  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const encode = (split: "train" | "dev") =>
+    heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
+  const dev = encode("dev");
+  const task = classificationTask({
+    config,
+    shape,
+    count,
+    train: encode("train"),
+    dev,
+    epochTexts: recipe.epochTexts,
+    samplingExponent: recipe.samplingExponent,
+    tokenDropout: recipe.tokenDropout,
+    seed: training.seed,
+    score: await createAccuracyScore(config, dev),
+  });
+  const sizes = heads
+    .map(({ name, labels, train }) => `${name} ${train.length} of ${labels.length} classes`)
+    .join(", ");
+  console.log(`${id}: ${sizes}; ${task.stepsPerEpoch} steps an epoch; ${count} × ${device}; run folder ${runDir}`);
+  const { done, score, step } = await runSession({
+    device,
+    count,
+    runDir,
+    objective: { kind: "classification", config },
+    training,
+    task,
+    scoreName: "accuracy",
+    ...(initial && { initial }),
+  });
+  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  return done;
+}
+
+function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): ClassificationConfig {
+  return {
+    ...recipe.config,
+    heads: heads.map(({ name, labels, outOfScope }) => ({ name, labels, temperature: 1, out_of_scope: outOfScope })),
+    card: {
+      ...recipe.config.card,
+      // The strictest of them holds for the model; the card lists them all.
+      licence: "see the training data",
+      training_data: recipe.heads.flatMap(({ sets }, head) =>
+        sets.map(({ card }, set) => ({ name: card.name, licence: card.licence, rows: heads[head]!.rows[set]! })),
+      ),
+      quality: {},
+    },
+  };
+}
+
+function shapeOf({ rowLength, slots }: ClassificationRecipe, rowsPerStep: number, count: number): TextShape {
+  return { rows: Math.ceil(rowsPerStep / count), length: rowLength, slots };
+}
+
+/** @returns the best parameters of the pre-training, or undefined if it was stopped */
+async function pretrain(
+  recipe: ClassificationRecipe,
+  { training }: NonNullable<ClassificationRecipe["pretraining"]>,
+  config: ClassificationConfig,
+  tokenizer: Tokenizer,
+  texts: string[],
+  { runDir, device, count }: RunOptions,
+): Promise<Float32Array | undefined> {
+  const dir = join(runDir, "pretrained");
+  await openConfig(dir, classificationConfigSchema, config);
+  const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
+  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const task = pretrainingTask({
+    config,
+    shape,
+    count,
+    train: windows.filter((_, i) => i % HELD_OUT !== 0),
+    dev: windows.filter((_, i) => i % HELD_OUT === 0),
+    seed: training.seed,
+  });
+  const tokens = windows.reduce((sum, window) => sum + window.length, 0);
+  console.log(
+    `${recipe.id}: pre-training on ${tokens} tokens, ${task.stepsPerEpoch} steps an epoch; run folder ${dir}`,
+  );
+  const { done } = await runSession({
+    device,
+    count,
+    runDir: dir,
+    objective: { kind: "masked-tokens", config },
+    training,
+    task,
+    scoreName: "probability of hidden tokens, %",
+  });
+  return done ? (await readCheckpoint(join(dir, "best.safetensors"), config)).parameters : undefined;
+}

@@ -1,0 +1,164 @@
+/**
+ * `POST /v1/classify`: texts in, labels with probabilities out.
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import { type Classification, classifyTexts, planClassification } from "../classify.ts";
+import type { App } from "../context.ts";
+import { Problem, problemResponse } from "../errors.ts";
+import { checkTexts } from "../middleware/limits.ts";
+import type { Manifest } from "../model/manifest.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import type { ModelStore, RequestScope } from "../store.ts";
+import { cleanText, scriptTest } from "../text/clean.ts";
+
+const oneOrMore = (noun: string) =>
+  z.union([z.string(), z.array(z.string()).min(1)], { error: `expected a ${noun} or a list of them` });
+
+const requestSchema = z
+  .strictObject({
+    text: oneOrMore("string").openapi({
+      description: "Text of any length up to the limit, or several",
+      example: "My card was charged twice and nobody answers my mails.",
+    }),
+    task: oneOrMore("task's name")
+      .optional()
+      .openapi({ description: "What to ask; without it everything that the model knows", example: "sentiment" }),
+    model: z.string().optional().openapi({
+      description: "A model's id; without it the one with the most tasks that knows these and reads the text's script",
+    }),
+    top_k: z.int().min(1).max(1000).default(5).openapi({ description: "Most labels to list for a task" }),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .openapi({ description: "If the best label is less probable than this, `label` is null" }),
+    explain: z
+      .boolean()
+      .default(false)
+      .openapi({ description: "Add the weight of each word, at the price of one more pass for each" }),
+  })
+  .openapi("ClassifyRequest");
+
+type ClassifyRequest = z.infer<typeof requestSchema>;
+
+const explanationSchema = z.object({
+  label: z.string().openapi({ description: "What the weights are for: the most probable label" }),
+  words: z
+    .array(z.object({ text: z.string(), weight: z.number() }))
+    .openapi({ description: "How far the label's log-odds fall without the word. Put together they are the text" }),
+  words_per_weight: z.int().openapi({
+    description: "1, or how many neighbours were left out together where one by one would have taken too long",
+  }),
+});
+
+const classificationSchema = z.object({
+  tasks: z.record(
+    z.string(),
+    z.object({
+      label: z.string().nullable().openapi({ description: "The most probable label, or null for a `reason`" }),
+      reason: z.enum(["out_of_scope", "below_threshold", "no_text"]).nullable(),
+      labels: z
+        .array(z.object({ label: z.string(), probability: z.number() }))
+        .openapi({ description: "The `top_k` most probable labels, calibrated" }),
+      explanation: explanationSchema.optional(),
+    }),
+  ),
+  tokens: z.int(),
+  windows: z.int().openapi({
+    description:
+      "Parts that the text was read in: whole sentences, about equally long. The probabilities are the normalized " +
+      "geometric mean of theirs, weighted by tokens",
+  }),
+}) satisfies z.ZodType<Classification>;
+
+const responseSchema = z
+  .object({
+    model: z.object({ id: z.string(), version: z.string() }),
+    classifications: z.array(classificationSchema).openapi({ description: "One for each text, in order" }),
+    timing: z
+      .object({ load_ms: z.number(), tokenize_ms: z.number(), queue_ms: z.number(), classify_ms: z.number() })
+      .openapi({
+        description:
+          "Wall time, to about 1 ms: loading the model if it was not in memory, cutting and tokenizing the text, " +
+          "waiting for other requests, computing",
+      }),
+  })
+  .openapi("ClassifyResponse");
+
+export const classifyRoute = createRoute({
+  method: "post",
+  path: "/v1/classify",
+  summary: "Classify text",
+  request: { body: { required: true, content: { "application/json": { schema: requestSchema } } } },
+  responses: {
+    200: { description: "The labels", content: { "application/json": { schema: responseSchema } } },
+    400: problemResponse("The request is malformed"),
+    404: problemResponse("There is no such model"),
+    413: problemResponse("The text is too long"),
+    415: problemResponse("The body is not JSON"),
+    422: problemResponse("No model knows the task, or the text is in another alphabet"),
+    503: problemResponse("The model cannot be loaded; retry later"),
+  },
+});
+
+export function addClassify(app: App): void {
+  app.openapi(classifyRoute, async (c) => {
+    const request = c.req.valid("json");
+    const given = typeof request.text === "string" ? [request.text] : request.text;
+    const { scope, store } = c.var;
+    checkTexts(given, scope.settings);
+    const watch = new Stopwatch(["load_ms", "tokenize_ms", "queue_ms", "classify_ms"]);
+    const texts = given.map(cleanText);
+    const manifest = await chooseModel(store, scope, request, texts);
+    const lease = await store.acquire(scope, manifest);
+    try {
+      const { id, version, config } = lease.model.manifest;
+      watch.lap("load_ms");
+      const plan = planClassification(texts, lease.model);
+      await watch.turn("tokenize_ms");
+      await lease.enter(1);
+      watch.lap("queue_ms");
+      const classifications = await classifyTexts(plan, lease.model, {
+        tasks: tasksOf(request) ?? config.heads.map(({ name }) => name),
+        topK: request.top_k,
+        threshold: request.threshold,
+        explain: request.explain,
+        signal: c.req.raw.signal,
+      });
+      await watch.turn("classify_ms");
+      return c.json({ model: { id, version }, classifications, timing: watch.laps }, 200);
+    } finally {
+      lease.release();
+    }
+  });
+}
+
+/** The tasks that a request names, each once. */
+function tasksOf({ task }: ClassifyRequest): string[] | undefined {
+  return typeof task === "string" ? [task] : task && [...new Set(task)];
+}
+
+/** @throws Problem unknown_model, unsupported_task, or model_unavailable if R2 holds none */
+async function chooseModel(
+  store: ModelStore,
+  scope: RequestScope,
+  request: ClassifyRequest,
+  texts: string[],
+): Promise<Manifest<"classification">> {
+  const candidates = await store.candidates(scope, "classification", request.model);
+  const tasks = tasksOf(request) ?? [];
+  const knowing = candidates
+    .filter(({ config }) => tasks.every((name) => config.heads.some((head) => head.name === name)))
+    // The sort is stable: of equal ones the first by id.
+    .sort((a, b) => b.config.heads.length - a.config.heads.length);
+  if (knowing.length === 0) {
+    const known = candidates.map(({ id, config }) => ({ model: id, tasks: config.heads.map(({ name }) => name) }));
+    const offer = known.map((entry) => `${entry.tasks.join(", ")} of model ${entry.model}`).join("; ");
+    throw new Problem("unsupported_task", `task: expected ${offer}; got ${tasks.join(", ")}`, {
+      extensions: { models: known },
+    });
+  }
+  // If none reads the texts, the first one says so.
+  return knowing.find(({ config }) => texts.every(scriptTest(config.source_scripts))) ?? knowing[0]!;
+}
