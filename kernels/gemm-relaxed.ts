@@ -20,7 +20,7 @@ export function relaxed_1x16c16<Sum>(
   bias: usize,
   residual: usize,
   c: usize,
-  activation: i32,
+  relu: i32,
   ones: v128,
 ): void {
   const end = a + k;
@@ -82,7 +82,7 @@ export function relaxed_1x16c16<Sum>(
     w += 64;
     a += 16;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
 }
 
 /** One row. */
@@ -96,7 +96,7 @@ export function relaxed_1x16c4<Sum>(
   bias: usize,
   residual: usize,
   c: usize,
-  activation: i32,
+  relu: i32,
   ones: v128,
 ): void {
   const end = a + k;
@@ -113,7 +113,7 @@ export function relaxed_1x16c4<Sum>(
     a += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
 }
 
 /** Two rows. */
@@ -128,7 +128,7 @@ export function relaxed_2x16c4<Sum>(
   residual: usize,
   c: usize,
   c_stride: usize,
-  activation: i32,
+  relu: i32,
   ones: v128,
 ): void {
   const end = a + k;
@@ -177,7 +177,7 @@ export function relaxed_2x16c4<Sum>(
     b += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
   if (residual) residual += c_stride;
-  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, activation);
+  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, relu);
 }

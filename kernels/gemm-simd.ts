@@ -32,7 +32,7 @@ export function simd_1x16c4(
   bias: usize,
   residual: usize,
   c: usize,
-  activation: i32,
+  relu: i32,
 ): void {
   const end = a + k;
   const mask = constant(masks, 0);
@@ -64,7 +64,7 @@ export function simd_1x16c4(
     a += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
 }
 
 /** Two rows. */
@@ -79,7 +79,7 @@ export function simd_2x16c4(
   residual: usize,
   c: usize,
   c_stride: usize,
-  activation: i32,
+  relu: i32,
 ): void {
   const end = a + k;
   let b = end;
@@ -124,7 +124,7 @@ export function simd_2x16c4(
     b += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, activation);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
   if (residual) residual += c_stride;
-  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, activation);
+  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, relu);
 }

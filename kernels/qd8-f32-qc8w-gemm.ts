@@ -9,6 +9,7 @@
 
 import { relaxed_1x16c4, relaxed_1x16c16, relaxed_2x16c4 } from "./gemm-relaxed";
 import { simd_1x16c4, simd_2x16c4 } from "./gemm-simd";
+import { geluTile } from "./tile";
 
 /**
  * c[m, n] = act((Σ_k a[m, k] · w[n, k] − zero_point[m] · sum[n]) · (scale_a[m] · scale_w[n]) + bias[n]) + residual[m, n]
@@ -21,7 +22,7 @@ import { simd_1x16c4, simd_2x16c4 } from "./gemm-simd";
  * @param scale [n] f32, in
  * @param sum [n] i32, in: Σ_k w[n, k]
  * @param bias [n] f32, in; 0 for none
- * @param residual as c, in; 0 for none; may be c itself
+ * @param residual as c, in; 0 for none; may be c itself, but not with GELU
  * @param c [m, n] f32, out
  * @param c_stride bytes from a row of c (and of residual) to the next
  * @param activation 0 none, 1 ReLU, 2 GELU
@@ -69,32 +70,35 @@ function tiles<Sum>(
   // Made from the argument, so that the compiler keeps it in a register instead of making it anew for each product.
   const ones = i16x8.splat(<i16>pairs);
   const tileBytes = (<usize>k) << 4;
+  const relu = i32(activation === 1);
+  const gelu = activation === 2;
   for (let tile = 0; tile < n; tile += 16) {
     let row = 0;
     let aRow = a;
     let pRow = params;
-    let rRow = residual;
+    let rRow: usize = gelu ? 0 : residual;
     let cRow = c;
     for (; row + 1 < m; row += 2) {
       if (ASC_FEATURE_RELAXED_SIMD) {
-        relaxed_2x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, activation, ones);
+        relaxed_2x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, relu, ones);
       } else {
-        simd_2x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, activation);
+        simd_2x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, relu);
       }
       aRow += k << 1;
       pRow += 16;
       cRow += c_stride << 1;
-      if (residual) rRow += c_stride << 1;
+      if (rRow) rRow += c_stride << 1;
     }
     if (row < m) {
       if (!ASC_FEATURE_RELAXED_SIMD) {
-        simd_1x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, activation);
+        simd_1x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu);
       } else if (k & 15) {
-        relaxed_1x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, activation, ones);
+        relaxed_1x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu, ones);
       } else {
-        relaxed_1x16c16<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, activation, ones);
+        relaxed_1x16c16<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu, ones);
       }
     }
+    if (gelu) geluTile(m, residual, c, c_stride);
     w += tileBytes;
     scale += 64;
     sum += 64;

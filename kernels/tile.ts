@@ -2,7 +2,7 @@
 import { constant } from "./constant";
 import { exp } from "./exp";
 
-/** Sixteen outputs of one row: dequantize, add the bias, activate, add the residual, store. */
+/** Sixteen outputs of one row: dequantize, add the bias, ReLU, add the residual, store. */
 export function storeTile(
   c0: v128,
   c1: v128,
@@ -14,7 +14,7 @@ export function storeTile(
   bias: usize,
   residual: usize,
   c: usize,
-  activation: i32,
+  relu: i32,
 ): void {
   const scaleA = v128.load32_splat(params);
   const zeroPoint = v128.load32_splat(params, 4);
@@ -28,17 +28,12 @@ export function storeTile(
     c2 = f32x4.add(c2, v128.load(bias, 32));
     c3 = f32x4.add(c3, v128.load(bias, 48));
   }
-  if (activation === 1) {
+  if (relu) {
     const zero = f32x4.splat(0);
     c0 = f32x4.pmax(zero, c0);
     c1 = f32x4.pmax(zero, c1);
     c2 = f32x4.pmax(zero, c2);
     c3 = f32x4.pmax(zero, c3);
-  } else if (activation === 2) {
-    c0 = gelu(c0);
-    c1 = gelu(c1);
-    c2 = gelu(c2);
-    c3 = gelu(c3);
   }
   if (residual) {
     c0 = f32x4.add(c0, v128.load(residual));
@@ -55,6 +50,22 @@ export function storeTile(
 function dequantize(acc: v128, zeroPoint: v128, sum: v128, scaleA: v128, scale: v128): v128 {
   const centred = i32x4.sub(acc, i32x4.mul(zeroPoint, sum));
   return f32x4.mul(f32x4.convert_i32x4_s(centred), f32x4.mul(scaleA, scale));
+}
+
+/**
+ * GELU of sixteen outputs of m rows, which are stored already, and the residual on top. By itself and not in storeTile,
+ * which is small enough to be inlined without it.
+ */
+export function geluTile(m: i32, residual: usize, c: usize, c_stride: usize): void {
+  for (; m > 0; m--) {
+    for (let i: usize = 0; i < 64; i += 16) {
+      let v = gelu(v128.load(c + i));
+      if (residual) v = f32x4.add(v, v128.load(residual + i));
+      v128.store(c + i, v);
+    }
+    c += c_stride;
+    if (residual) residual += c_stride;
+  }
 }
 
 const geluTable = memory.data<f32>([

@@ -2,15 +2,15 @@
  * `npm run bench`: what the project promises, measured here and now, beside onnxruntime where it can be: kernels, whole
  * models, cold starts, memory, growth and serving. Each contender has a process of its own; they are warmed up and
  * asked in turns; figures are medians with their spread. What other programs do on the machine shows in the spread, and
- * less in ratios. `onnxruntime-node` gets a column if it is installed (`npm install --no-save onnxruntime-node`).
+ * less in ratios. `onnxruntime-node` gets a column if it is installed (`npm install --no-save --ignore-scripts onnxruntime-node`) or
+ * found through NODE_PATH.
  */
 import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { buildBundle, weighBundle } from "./bench/worker/bundle.ts";
+import { type ClassificationConfig, expectTask } from "../worker/model/config.ts";
 import { barChart, type Panel } from "./bench/chart.ts";
-import { kernelPanels, modelPanel } from "./bench/chart-panels.ts";
-import { benchCold } from "./bench/worker/cold.ts";
+import { kernelPanels, modelPanels } from "./bench/chart-panels.ts";
 import { type Figure, formatFigures, meetsBar } from "./bench/figures.ts";
 import { benchGrowth, formatGrowth } from "./bench/growth/suite.ts";
 import { formatKernels, kernelFigures } from "./bench/kernels/report.ts";
@@ -19,8 +19,9 @@ import { benchMemory, formatMemory, memoryFigures } from "./bench/memory/suite.t
 import { formatModels, modelFigures } from "./bench/models/report.ts";
 import { type BenchedModel, benchModels } from "./bench/models/suite.ts";
 import { makeRandomClassifier } from "./bench/random-model.ts";
+import { buildBundle, weighBundle } from "./bench/worker/bundle.ts";
+import { benchCold } from "./bench/worker/cold.ts";
 import { benchServing } from "./bench/worker/serving.ts";
-import { type ClassificationConfig, expectTask } from "../worker/model/config.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { findModelFolder, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 
@@ -64,7 +65,7 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
     const classification = classifier ? await readClassifier(classifier) : makeRandomClassifier(RANDOM_LABELS);
     const options = { rounds, burstMs: MODEL_BURST_MS };
     const results = await benchModels(translation, classification, tokenizerJson, options);
-    const panels = [modelPanel(results.rows)];
+    const panels = modelPanels(results.rows);
     return { table: formatModels(results), figures: modelFigures(results), rows: results, panels };
   },
   async cold(model, { cold }) {

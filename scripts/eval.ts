@@ -19,6 +19,7 @@ import { parseConfigOf, type TranslationConfig } from "../worker/model/config.ts
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import type { SentencePair } from "./data/multi30k.ts";
+import { recordQuality } from "./export/card.ts";
 import { readFloatWeights } from "./float/checkpoint.ts";
 import { FloatTransformer } from "./float/transformer.ts";
 import { type KernelBuild, loadKernels } from "./kernels.ts";
@@ -38,6 +39,7 @@ interface Options {
   float?: string;
   json?: string;
   translations?: string;
+  record?: boolean;
 }
 
 function nonNegative(text: string): number {
@@ -60,6 +62,7 @@ const program = new Command("eval")
   .addOption(new Option("--kernels <build>", "which kernels").choices(["relaxed", "simd"]).default("relaxed"))
   .option("--float <file>", "also decode this float checkpoint, e.g. runs/multi30k-en-de/best.safetensors")
   .option("--translations <file>", "write the int8 model's translations, one a line")
+  .option("--record", "write the int8 model's figures into its config.json and card.md")
   .option("--json <file>", "write the figures as JSON, too");
 
 async function main(model: string, options: Options): Promise<void> {
@@ -102,6 +105,15 @@ async function main(model: string, options: Options): Promise<void> {
   }
   console.log(`BLEU ${SIGNATURES.bleu}\nBLEU lower ${SIGNATURES.bleu_lowercase}\nchrF2 ${SIGNATURES.chrf}`);
 
+  if (options.record) {
+    if (pairs.length < all.length) throw new Error("eval: expected the whole split with --record, got --limit");
+    const how = beamSize === 1 ? "greedy" : `beam ${beamSize}`;
+    await recordQuality(modelDir, {
+      [`${options.split} BLEU (13a, ${how})`]: round(int8.figures.bleu),
+      [`${options.split} BLEU (13a, lowercased, ${how})`]: round(int8.figures.bleu_lowercase),
+      [`${options.split} chrF2 (${how})`]: round(int8.figures.chrf),
+    });
+  }
   if (options.translations !== undefined) await writeLines(options.translations, int8.run.translations);
   if (options.json !== undefined) {
     await writeJson(options.json, {
@@ -116,6 +128,10 @@ async function main(model: string, options: Options): Promise<void> {
       ...(floatFigures && { float: floatFigures, int8_lost: lost }),
     });
   }
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
 }
 
 /** Translates all pairs with a progress bar. */

@@ -35,7 +35,11 @@ async function readOrFail(path: string, hint: string): Promise<string> {
 async function mainOnnx(id: string, { out, onnx, json }: Options): Promise<void> {
   const directory = typeof onnx === "string" ? onnx : join("build", "onnx", id);
   const bytes = await writeOnnx(out ?? id, directory);
-  console.log(`${directory}: ${Object.entries(bytes).map(([name, size]) => `${name} ${size} bytes`).join(", ")}`);
+  console.log(
+    `${directory}: ${Object.entries(bytes)
+      .map(([name, size]) => `${name} ${size} bytes`)
+      .join(", ")}`,
+  );
   if (json) await writeJson(json, { id, directory, bytes });
 }
 
@@ -47,7 +51,10 @@ function exportedConfig(recipe: Recipe, config: ModelConfig, devScore: number): 
     return { ...config, generation: recipe.config.generation, card };
   }
   const { description } = recipe.config.card;
-  return { ...config, card: { ...config.card, description, quality: { "dev accuracy (int8, mean of the heads), %": score } } };
+  return {
+    ...config,
+    card: { ...config.card, description, quality: { "dev accuracy (int8, mean of the heads), %": score } },
+  };
 }
 
 async function main(id: string, options: Options): Promise<void> {

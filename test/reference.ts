@@ -13,17 +13,15 @@ export function nearest(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** e^x in f32: Cephes' expf, for x ≤ 88; stays at e^−87 below −87. */
+/** e^x in f32, as 2^(n + r) with a polynomial for 2^r, for x ≤ 88; stays at 2^−126 below. */
 export function exp(x: number): number {
-  const clamped = Math.max(-87, x);
-  const n = nearest(f(clamped * f(Math.LOG2E)));
-  let r = f(clamped - f(n * f(0.693359375)));
-  r = f(r - f(n * f(-2.1219444e-4)));
-  let y = f(1.98756915e-4);
-  for (const c of [1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]) {
+  const z = Math.max(-126, f(x * f(Math.LOG2E)));
+  const n = nearest(z);
+  const r = f(z - n);
+  let y = f(0.0013264729641377926);
+  for (const c of [0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1]) {
     y = f(f(y * r) + f(c));
   }
-  y = f(f(f(y * f(r * r)) + r) + 1);
   return f(y * 2 ** n);
 }
 

@@ -193,9 +193,11 @@ class Explainer {
     const parts = windows.map((window) => joinNeighbours(this.#words.get(window)!, this.#wordsPerWeight));
     const remainders = parts.flatMap((texts, window) =>
       texts.map((_, i): Remainder => {
-        // Another tokenization of what is left could in principle be longer than the whole was.
-        const tokens = tokenizer.encode(texts.toSpliced(i, 1).join("")).slice(0, engine.maxTokens);
-        return { window, tokens };
+        const rest = texts.toSpliced(i, 1).join("");
+        // The text begins without white space, with or without its first word.
+        const tokens = tokenizer.encode(window === 0 ? rest.trimStart() : rest);
+        // In principle, what is left could take more tokens than the whole did.
+        return { window, tokens: tokens.slice(0, engine.maxTokens) };
       }),
     );
     const text = { windows: windows.map(tokensOf), logProbs };

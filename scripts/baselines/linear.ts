@@ -44,6 +44,8 @@ export function trainLinear(
   const model = { classes, weights: new Float32Array(features * classes), bias: new Float32Array(classes) };
   const { weights, bias } = model;
   const squares = new Float32Array(features * classes).fill(FIRST_SQUARE);
+  /** Their inverse roots, by which steps are scaled: kept, as they are read more often than they change. */
+  const scales = new Float32Array(features * classes).fill(FIRST_SQUARE ** -0.5);
   const biasSquares = new Float32Array(classes).fill(FIRST_SQUARE);
   /** [features]: the sum of learning rates up to the step at which the penalty was applied last. */
   const applied = new Float64Array(features);
@@ -53,7 +55,7 @@ export function trainLinear(
     applied[feature] = rates;
     if (due === 0) return;
     for (let i = feature * classes, end = i + classes; i < end; i++) {
-      weights[i] = weights[i]! / (1 + due / Math.sqrt(squares[i]!));
+      weights[i] = weights[i]! / (1 + due * scales[i]!);
     }
   };
 
@@ -79,8 +81,10 @@ export function trainLinear(
         for (let c = 0; c < classes; c++) {
           const gradient = probabilities[c]! * value;
           const square = squares[at + c]! + gradient * gradient;
+          const scale = 1 / Math.sqrt(square);
           squares[at + c] = square;
-          weights[at + c] = weights[at + c]! - (rate * gradient) / Math.sqrt(square);
+          scales[at + c] = scale;
+          weights[at + c] = weights[at + c]! - rate * gradient * scale;
         }
       }
       for (let c = 0; c < classes; c++) {

@@ -21,7 +21,7 @@ interface Options {
   json?: string;
 }
 
-/** One line of the table; shares are 0…1. */
+/** One line of the table; shares are 0…1, times are processor time. */
 interface BaselineFigures {
   task: string;
   train: number;
@@ -120,7 +120,7 @@ function formatTable(rows: BaselineFigures[]): string {
     ["n-grams", (row) => `1-${row.settings.features.maxOrder}`],
     ["L2", (row) => row.settings.linear.l2.toExponential(0)],
     ["parameters", (row) => row.parameters.toLocaleString("en")],
-    ["train s", (row) => row.train_seconds.toFixed(1)],
+    ["CPU s", (row) => row.train_seconds.toFixed(1)],
     ["µs/text", (row) => row.microseconds_per_text.toFixed(0)],
   ];
   const names = Math.max(4, ...rows.map(({ task }) => task.length));

@@ -27,19 +27,28 @@ export function kernelPanels(rows: KernelRow[], shapes: [number, number][]): Pan
   });
 }
 
-/** Milliseconds of translations and classifications, relaxed build. */
-export function modelPanel(rows: ModelRow[]): Panel {
-  return {
-    title: "The same model, milliseconds (less is better)",
-    unit: "ms",
-    groups: rows
-      .filter(({ build }) => build === "relaxed")
-      .map(({ task, tokens, steps, workerd, peers }) => ({
-        label: task === "translation" ? `${tokens} tokens, ${steps} steps` : `classification, ${tokens} tokens`,
+/** Translations by their steps, so that long and short ones share an axis, and classifications; relaxed build. */
+export function modelPanels(rows: ModelRow[]): Panel[] {
+  const relaxed = rows.filter(({ build }) => build === "relaxed");
+  const panel = (task: ModelRow["task"], title: string, unit: string): Panel => ({
+    title,
+    unit,
+    groups: relaxed
+      .filter((row) => row.task === task)
+      .map(({ tokens, steps, workerd, peers }) => ({
+        label: steps > 0 ? `${tokens} tokens in, ${steps} steps` : `${tokens} tokens`,
         bars: [
-          { series: "relaxed, in workerd", spread: workerd },
-          ...peers.map(({ name, ms }) => ({ series: name as string, spread: ms })),
-        ],
+          { series: "relaxed, in workerd", ms: workerd },
+          ...peers.map(({ name, ms }) => ({ series: name, ms })),
+        ].map(({ series, ms }) => ({ series, spread: perStep(ms, Math.max(1, steps)) })),
       })),
-  };
+  });
+  return [
+    panel("translation", "Greedy translation, the same weights (less is better)", "ms a step"),
+    panel("classification", "Classification, the same weights (less is better)", "ms"),
+  ];
+}
+
+function perStep({ median, min, max, runs }: Spread, steps: number): Spread {
+  return { median: median / steps, min: min / steps, max: max / steps, runs };
 }

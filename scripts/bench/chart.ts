@@ -32,9 +32,9 @@ export function barChart(title: string, panels: Panel[]): string {
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
       `font-family="system-ui, sans-serif" font-size="12" fill="${INK}" role="img">`,
-    `<title>${escape(title)}</title>`,
+    `<title>${escapeXml(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${escape(title)}</text>`,
+    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${escapeXml(title)}</text>`,
     legend(colours),
     ...panels.map((panel, i) => drawPanel(panel, TOP + i * PANEL_HEIGHT, colours)),
     "</svg>",
@@ -47,7 +47,7 @@ function drawPanel({ title, unit, groups }: Panel, top: number, colours: Map<str
   const y = linearAxis([0, ...highest], [bottom, top + PANEL_TOP], { count: 4 });
   const groupWidth = (WIDTH - LEFT - RIGHT) / Math.max(1, groups.length);
   return [
-    `<text x="${LEFT}" y="${top + 16}" font-weight="600">${escape(title)}</text>`,
+    `<text x="${LEFT}" y="${top + 16}" font-weight="600">${escapeXml(title)}</text>`,
     verticalAxis(y, unit, top, bottom),
     ...groups.map(({ label, bars }, i) => {
       const left = LEFT + i * groupWidth;
@@ -55,7 +55,7 @@ function drawPanel({ title, unit, groups }: Panel, top: number, colours: Map<str
       const drawn = bars.map(({ series, spread }, j) =>
         bar(spread, y, left + 0.1 * groupWidth + j * width, width, bottom, colours.get(series)!),
       );
-      const text = `<text x="${pixel(left + groupWidth / 2)}" y="${bottom + 18}" text-anchor="middle">${escape(label)}</text>`;
+      const text = `<text x="${pixel(left + groupWidth / 2)}" y="${bottom + 18}" text-anchor="middle">${escapeXml(label)}</text>`;
       return drawn.join("") + text;
     }),
     `<path d="M${LEFT} ${bottom}H${WIDTH - RIGHT}" stroke="${INK}"/>`,
@@ -82,7 +82,7 @@ function verticalAxis(y: Axis, unit: string, top: number, bottom: number): strin
     );
   });
   const labelY = (top + PANEL_TOP + bottom) / 2;
-  const label = `<text transform="translate(16 ${pixel(labelY)}) rotate(-90)" text-anchor="middle">${escape(unit)}</text>`;
+  const label = `<text transform="translate(16 ${pixel(labelY)}) rotate(-90)" text-anchor="middle">${escapeXml(unit)}</text>`;
   return `<g>${ticks.join("")}${label}</g>`;
 }
 
@@ -95,7 +95,7 @@ function legend(colours: Map<string, string>): string {
       x = LEFT;
       y += 18;
     }
-    const entry = `<rect x="${pixel(x)}" y="${y - 9}" width="12" height="10" fill="${colour}"/><text x="${pixel(x + 18)}" y="${y}">${escape(name)}</text>`;
+    const entry = `<rect x="${pixel(x)}" y="${y - 9}" width="12" height="10" fill="${colour}"/><text x="${pixel(x + 18)}" y="${y}">${escapeXml(name)}</text>`;
     x += width;
     return entry;
   });
@@ -104,6 +104,6 @@ function legend(colours: Map<string, string>): string {
 
 const pixel = (value: number) => value.toFixed(1);
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

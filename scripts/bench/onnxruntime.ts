@@ -21,7 +21,7 @@ export class Peer {
     this.#ort = ort;
   }
 
-  /** @returns undefined if it is not installed; `npm install --no-save onnxruntime-node` would */
+  /** @returns undefined if it is not installed; bench.ts says how */
   static open(name: PeerName): Peer | undefined {
     // As CommonJS, which looks into NODE_PATH, too: the native build need not be installed into the project.
     const require = createRequire(import.meta.url);

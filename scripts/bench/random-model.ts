@@ -13,7 +13,7 @@ import {
 import {
   matrixTensors,
   PACKING_VERSION,
-  quantizeMatrix,
+  type QuantizedMatrix,
   roundUp,
   type Tensor,
   TILE_N,
@@ -91,10 +91,10 @@ function makeWeights(config: ModelConfig): { weights: Uint8Array<ArrayBuffer>; p
     const [n, k = 1] = shape;
     parameters += n * k;
     if (kind === "matrix") {
-      const values = uniform(n * k, 0, Math.sqrt(3 / k));
+      const matrix = randomMatrix(random, n, k);
       // A row of zeros has logit 0, which is never the largest of thousands.
-      if (name === "embedding.weight") values.fill(0, config.eos_token_id * k, (config.eos_token_id + 1) * k);
-      return matrixTensors(name, quantizeMatrix(values, n, k), n, k);
+      if (name === "embedding.weight") clearRow(matrix, config.eos_token_id, k);
+      return matrixTensors(name, matrix, n, k);
     }
     const data = new Float32Array(roundUp(n * k, TILE_N));
     data.set(uniform(n * k, kind === "norm_weight" ? 1 : 0, kind === "positions" ? 0.5 : 0.02));
@@ -102,6 +102,24 @@ function makeWeights(config: ModelConfig): { weights: Uint8Array<ArrayBuffer>; p
   });
   const weights = writeSafetensors(tensors, { format: "edge-slm", packing: String(PACKING_VERSION) });
   return { weights, parameters };
+}
+
+/** As if it were quantized from uniform numbers of variance 1 / k. */
+function randomMatrix(random: () => number, n: number, k: number): QuantizedMatrix {
+  const q = new Int8Array(n * k);
+  const sum = new Int32Array(n);
+  for (let row = 0; row < n; row++) {
+    for (let i = row * k; i < (row + 1) * k; i++) {
+      q[i] = 127 * random();
+      sum[row]! += q[i]!;
+    }
+  }
+  return { q, sum, scale: new Float32Array(n).fill(Math.sqrt(3 / k) / 127) };
+}
+
+function clearRow({ q, sum }: QuantizedMatrix, row: number, k: number): void {
+  q.fill(0, row * k, (row + 1) * k);
+  sum[row] = 0;
 }
 
 /** Numerical Recipes' linear congruence: −1…1, the same on every machine. */

@@ -1,5 +1,9 @@
 /** The model card, card.md: what a person should know before using the weights, from `config.json`'s facts. */
-import type { ModelConfig } from "../../worker/model/config.ts";
+import { readFile, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { type ModelConfig, parseModelConfig } from "../../worker/model/config.ts";
+import { writeWhole } from "../training/checkpoint.ts";
+import { parameterCount, parameterSlices } from "../training/parameters.ts";
 
 export interface CardFacts {
   id: string;
@@ -65,4 +69,19 @@ export function modelCard({ id, config, parameters, bytes }: CardFacts): string 
     `Trained with \`npm run train -- ${id}\` and exported with \`npm run export -- ${id}\`.`,
     "",
   ].join("\n");
+}
+
+/** Writes measured figures into a model's config.json and card.md, beside those that are there. */
+export async function recordQuality(modelDir: string, quality: Record<string, number>): Promise<void> {
+  const path = join(modelDir, "config.json");
+  const config = parseModelConfig(await readFile(path, "utf8"));
+  config.card.quality = { ...config.card.quality, ...quality };
+  const facts: CardFacts = {
+    id: basename(resolve(modelDir)),
+    config,
+    parameters: parameterCount(parameterSlices(config)),
+    bytes: (await stat(join(modelDir, "model.safetensors"))).size,
+  };
+  await writeWhole(join(modelDir, "card.md"), modelCard(facts));
+  await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`);
 }

@@ -27,7 +27,8 @@ export const multi30kEnDe: TranslationRecipe = {
     source_languages: ["en"],
     target_languages: ["de"],
     source_scripts: ["Latin"],
-    generation: { beam_size: 1, length_penalty: 1, max_length_ratio: 2, max_length_bias: 16 },
+    // Chosen on dev: 1.4 out of 0.6, 1, 1.2, 1.4, 1.6, 2 with a beam of 5.
+    generation: { beam_size: 5, length_penalty: 1.4, max_length_ratio: 2, max_length_bias: 16 },
     card: {
       description: "English to German, trained on image captions only: good at sentences that describe a scene.",
       licence: MULTI30K_CARD.licence,
@@ -38,7 +39,7 @@ export const multi30kEnDe: TranslationRecipe = {
   loadSplit: (split, options) => loadMulti30k((split === "dev" ? "val" : split) as Multi30kSplit, options),
   rowLength: 48,
   training: {
-    epochs: 25,
+    epochs: 14,
     rowsPerStep: { wasm: 64, webgpu: 256 },
     peakLearningRate: 3e-3,
     warmupSteps: 250,

@@ -15,6 +15,8 @@ import { ticketsQueue } from "../data/sets/tickets.ts";
 import { trec } from "../data/sets/trec.ts";
 import type { ClassificationRecipe } from "./recipe.ts";
 
+const ROW_LENGTH = 128;
+
 export const multitaskEn: ClassificationRecipe = {
   kind: "classification",
   id: "multitask-en",
@@ -26,7 +28,8 @@ export const multitaskEn: ClassificationRecipe = {
     n_heads: 4,
     n_enc_layers: 4,
     vocab_size: 16_000,
-    max_seq_len: 256,
+    // The Worker's windows are as long as the rows that the positions were trained on.
+    max_seq_len: ROW_LENGTH,
     activation: "gelu",
     layer_norm_eps: 1e-5,
     pad_token_id: 0,
@@ -51,7 +54,7 @@ export const multitaskEn: ClassificationRecipe = {
     { name: "issue_type", sets: [gitHubIssues] },
   ],
   lowercase: true,
-  rowLength: 128,
+  rowLength: ROW_LENGTH,
   slots: 16,
   epochTexts: 60_000,
   samplingExponent: 0.5,

@@ -13,17 +13,16 @@ const MAX_NAMED = 30;
 /** More than this and a cell is too small for its count. */
 const MAX_COUNTED = 20;
 /** Letters of a class's name that are shown. */
-const NAME_LENGTH = 26;
+const NAME_LENGTH = 32;
 /** About 7 pixels a letter at this size. */
 const LETTER = 7;
 const TOP = 64;
 const MARGIN = 24;
 /** Side of a numbered matrix. */
 const NUMBERED_SIDE = 680;
-const PAIRS_WIDTH = 460;
 const MAX_PAIRS = 20;
-/** A single mistake in a large class has to be seen still. */
-const FAINTEST = 0.12;
+/** A single mistake in a large class has to be seen still, in a small cell all the more. */
+const FAINTEST = { named: 0.12, numbered: 0.3 };
 
 export interface ConfusionPlot {
   /** Over the drawing. */
@@ -73,7 +72,7 @@ function namedPlot({ title, labels, confusion }: ConfusionPlot): string {
     );
   });
   return frame(title, Math.max(width, 420), height, left, side, [
-    ...cellsOf(labels, confusion, left, cell),
+    ...cellsOf(labels, confusion, left, cell, FAINTEST.named),
     gridOf(labels.length, left, cell),
     labels.length <= MAX_COUNTED ? countsOf(confusion, left, cell) : "",
     `<g>${along.join("")}</g>`,
@@ -96,23 +95,21 @@ function numberedPlot({ title, labels, confusion, pairs = [] }: ConfusionPlot): 
       `<text x="${left - 9}" y="${pixel(TOP + at + 4.5)}" text-anchor="end">${x.format(tick)}</text>`
     );
   });
-  const named = pairs.slice(0, MAX_PAIRS).map(({ expected, predicted, count }, i) => {
-    const number = (label: string | null) => labels.indexOf(label) + 1;
-    const y = TOP + 36 + 32 * i;
-    return (
-      `<text x="${right + 28}" y="${y}">${number(expected)} ${escapeText(shorten(labelName(expected)))} → ` +
-      `${number(predicted)} ${escapeText(shorten(labelName(predicted)))}: ${count}</text>`
-    );
+  const number = (label: string | null) => labels.indexOf(label) + 1;
+  const lines = pairs.slice(0, MAX_PAIRS).map(({ expected, predicted, count }) => {
+    const [from, to] = [expected, predicted].map((label) => `${number(label)} ${shorten(labelName(label))}`);
+    return `${from} → ${to}: ${count}`;
   });
-  const heading =
-    named.length > 0 ? `<text x="${right + 28}" y="${TOP + 8}" font-weight="600">Confused most</text>` : "";
-  const width = right + (named.length > 0 ? PAIRS_WIDTH : MARGIN);
-  return frame(title, width, bottom + 52, left, NUMBERED_SIDE, [
+  const named = ["Confused most", ...lines].map((line, i) => {
+    const weight = i === 0 ? ` font-weight="600"` : "";
+    return `<text x="${right + 28}" y="${TOP + 8 + 32 * i}"${weight}>${escapeText(line)}</text>`;
+  });
+  const width = right + 28 + LETTER * Math.max(...lines.map((line) => line.length)) + MARGIN;
+  return frame(title, lines.length > 0 ? width : right + MARGIN, bottom + 52, left, NUMBERED_SIDE, [
     `<rect x="${left}" y="${TOP}" width="${NUMBERED_SIDE}" height="${NUMBERED_SIDE}" fill="none" stroke="${FAINT}"/>`,
-    ...cellsOf(labels, confusion, left, cell),
+    ...cellsOf(labels, confusion, left, cell, FAINTEST.numbered),
     `<g>${ticks.join("")}</g>`,
-    heading,
-    `<g>${named.join("")}</g>`,
+    lines.length > 0 ? `<g>${named.join("")}</g>` : "",
   ]);
 }
 
@@ -133,12 +130,12 @@ function frame(title: string, width: number, height: number, left: number, side:
 }
 
 /** A square for each cell that is not empty, with what it says for who points at it. */
-function cellsOf(labels: Labels, confusion: number[][], left: number, cell: number): string[] {
+function cellsOf(labels: Labels, confusion: number[][], left: number, cell: number, faintest: number): string[] {
   return confusion.flatMap((row, i) => {
     const texts = total(row);
     return row.flatMap((count, j) => {
       if (count === 0) return [];
-      const strength = FAINTEST + (1 - FAINTEST) * (count / texts);
+      const strength = faintest + (1 - faintest) * (count / texts);
       const what = `${labelName(labels[i]!)} answered as ${labelName(labels[j]!)}: ${count} of ${texts}`;
       return (
         `<rect x="${pixel(left + j * cell)}" y="${pixel(TOP + i * cell)}" width="${pixel(cell)}" height="${pixel(cell)}" ` +

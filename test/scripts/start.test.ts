@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const script = fileURLToPath(new URL("../../scripts/start.ts", import.meta.url));
-const tiny = fileURLToPath(new URL("../fixtures/tiny", import.meta.url));
+const fixture = (id: string) => fileURLToPath(new URL(`../fixtures/${id}`, import.meta.url));
 let directory: string;
 
 beforeAll(async () => {
@@ -57,17 +57,20 @@ async function listen(): Promise<{ port: number; close: () => Promise<void> }> {
 }
 
 describe("npm start", () => {
-  it("translates, prints a curl that can be pasted, and ends with Ctrl-C", async () => {
+  it.each([
+    ["tiny", { translations: [{ segments: 1 }] }],
+    ["tiny-classifier", { classifications: [{ tasks: { topic: { reason: null } } }] }],
+  ])("answers by %s, prints a curl that can be pasted, and ends with Ctrl-C", async (id, answer) => {
     const { port, close } = await listen();
     await close();
-    const run = start("--port", String(port), "--model", tiny);
+    const run = start("--port", String(port), "--model", fixture(id));
     const output = await run.printed(/-d '.*'\n\n/);
     expect(output).toContain(`http://127.0.0.1:${port}`);
     const [, url, header, body] = /curl (\S+) -H '(.*)' \\\n\s+-d '(.*)'/.exec(output) ?? [];
     const [name, value] = header!.split(": ");
     const response = await fetch(url!, { method: "POST", headers: { [name!]: value! }, body: body! });
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ model: { id: "tiny" }, translations: [{ segments: 1 }] });
+    expect(await response.json()).toMatchObject({ model: { id }, ...answer });
     run.interrupt();
     expect(await run.ended).toMatchObject({ code: 0, stderr: "" });
     await expect(fetch(url!)).rejects.toThrow();
@@ -75,7 +78,7 @@ describe("npm start", () => {
 
   it("says in one line that a port is busy", async () => {
     const { port, close } = await listen();
-    const { code, stderr } = await start("--port", String(port), "--model", tiny).ended;
+    const { code, stderr } = await start("--port", String(port), "--model", fixture("tiny")).ended;
     await close();
     expect(code).toBe(1);
     expect(stderr).toBe(`port ${port} is in use; choose another: npm start -- --port 8787\n`);

@@ -22,7 +22,7 @@ describe("parseTable", () => {
     expect([textColumn, labelColumn, texts.length]).toEqual(["body", "team", 24]);
     expect(texts[1]).toEqual({ text: "What about number 1?", label: "support", line: 3 });
     expect(notes).toEqual([
-      'texts from column "body": the longest, 20 characters on average (--text takes another)',
+      'texts from column "body": the longest, 21 characters on average (--text takes another)',
       'labels from column "team": 2 different values (--label takes another)',
     ]);
   });

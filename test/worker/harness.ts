@@ -1,51 +1,73 @@
 /**
- * What the Worker's tests share: the tiny model in a real local R2 bucket, an app with a store of its own, and a bucket
+ * What the Worker's tests share: the tiny models in a real local R2 bucket, an app with a store of its own, and a bucket
  * that counts its reads and can be made to fail.
  */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
-import { type ModelConfig, parseModelConfig } from "../../worker/model/config.ts";
+import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
 import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
 import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
 import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
+import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
+import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
+import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
 
 export const bucket = (env as unknown as Env).MODELS;
-export const tinyConfig = parseModelConfig(configJson);
+export const tinyConfig = parseConfigOf("translation", configJson);
+export const classifierConfig = parseConfigOf("classification", classifierConfigJson);
 export { tokenizerJson };
 
-let weights: Promise<Uint8Array> | undefined;
+interface Fixture {
+  config: ModelConfig;
+  tokenizerJson: string;
+  weightsUrl: string;
+}
 
-function tinyWeights(): Promise<Uint8Array> {
-  weights ??= fetch(weightsUrl)
-    .then((response) => response.arrayBuffer())
-    .then((buffer) => new Uint8Array(buffer));
-  return weights;
+const translator: Fixture = { config: tinyConfig, tokenizerJson, weightsUrl };
+const classifier: Fixture = {
+  config: classifierConfig,
+  tokenizerJson: classifierTokenizerJson,
+  weightsUrl: classifierWeightsUrl,
+};
+
+async function fetchBytes(url: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await fetch(url)).arrayBuffer());
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-interface ModelOptions {
-  config?: Partial<ModelConfig>;
+interface ModelOptions<Config extends ModelConfig> {
+  config?: Partial<Config>;
   /** Changes the bytes after their sums went into the manifest. */
   damage?: (name: ModelFileName, bytes: Uint8Array) => Uint8Array | undefined;
 }
 
-/** Puts the tiny model into R2 under an id, as `npm run upload` does. */
-export async function putModel(
+/** Puts the tiny model for translation into R2 under an id, as `npm run upload` does. */
+export function putModel(id: string, options: ModelOptions<typeof tinyConfig> = {}): Promise<Manifest> {
+  return putFixture(translator, id, options);
+}
+
+/** The same of the one for classification. */
+export function putClassifier(id: string, options: ModelOptions<typeof classifierConfig> = {}): Promise<Manifest> {
+  return putFixture(classifier, id, options);
+}
+
+async function putFixture(
+  fixture: Fixture,
   id: string,
-  { config, damage = (_, bytes) => bytes }: ModelOptions = {},
+  { config, damage = (_, bytes) => bytes }: ModelOptions<ModelConfig>,
 ): Promise<Manifest> {
-  const merged = { ...tinyConfig, ...config };
+  const merged = { ...fixture.config, ...config };
   const encoder = new TextEncoder();
   const contents: [ModelFileName, Uint8Array][] = [
     ["config.json", encoder.encode(JSON.stringify(merged))],
-    ["tokenizer.json", encoder.encode(tokenizerJson)],
-    ["model.safetensors", await tinyWeights()],
+    ["tokenizer.json", encoder.encode(fixture.tokenizerJson)],
+    ["model.safetensors", await fetchBytes(fixture.weightsUrl)],
   ];
   const version = (await sha256(encoder.encode(id + JSON.stringify(merged)))).slice(0, 12);
   const files: Record<string, unknown> = {};
@@ -55,7 +77,7 @@ export async function putModel(
     const stored = damage(name, bytes.slice());
     if (stored) await bucket.put(key, stored);
   }
-  const manifest = { id, version, config: merged, files } as Manifest;
+  const manifest = { id, version, config: merged, files } as unknown as Manifest;
   await bucket.put(manifestKey(id), JSON.stringify(manifest));
   return manifest;
 }
@@ -86,6 +108,8 @@ export interface Client {
   request: (path: string, init?: RequestInit) => Promise<Response>;
   /** POSTs to /v1/translate, en → de unless the body says otherwise. */
   translate: (body: object) => Promise<Response>;
+  /** POSTs to /v1/classify. */
+  classify: (body: object) => Promise<Response>;
 }
 
 /** A fresh isolate, as it were: an app whose store is empty. */
@@ -98,13 +122,17 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) await waitOnExecutionContext(context);
     return response;
   };
-  const translate = (body: object) =>
-    request("/v1/translate", {
+  const post = (path: string, body: object) =>
+    request(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ source: "en", target: "de", ...body }),
+      body: JSON.stringify(body),
     });
-  return { request, translate };
+  return {
+    request,
+    translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
+    classify: (body) => post("/v1/classify", body),
+  };
 }
 
 export interface Answer {
@@ -118,6 +146,23 @@ export interface Answer {
     truncated: boolean;
   }[];
   timing: Record<"load_ms" | "tokenize_ms" | "queue_ms" | "generate_ms", number>;
+}
+
+export interface ClassifyAnswer {
+  model: { id: string; version: string };
+  classifications: {
+    tasks: Record<string, TaskAnswer>;
+    tokens: number;
+    windows: number;
+  }[];
+  timing: Record<"load_ms" | "queue_ms" | "classify_ms", number>;
+}
+
+export interface TaskAnswer {
+  label: string | null;
+  reason: string | null;
+  labels: { label: string; probability: number }[];
+  explanation?: { label: string; words: { text: string; weight: number }[]; words_per_weight: number };
 }
 
 export interface ProblemAnswer {

@@ -7,7 +7,7 @@
  */
 import { type EncoderConfig, headSize } from "../model/config.ts";
 import { roundUp } from "../model/format.ts";
-import type { Address, Linear, Norm, Runtime } from "./runtime.ts";
+import { type Address, attentionScores, type Linear, type Norm, type Runtime } from "./runtime.ts";
 import type { FeedForwardWeights, SelfAttentionWeights } from "./weights.ts";
 
 export const F32 = 4;
@@ -26,7 +26,7 @@ export interface RunState {
   params: Address;
   /** [rows, max(3 · d_model, d_ff)] f32: query, key and value, or the inside of the feed-forward block */
   wide: Address;
-  /** [max_seq_len] f32 */
+  /** [attentionScores(n_heads, max_seq_len)] f32 */
   scores: Address;
 }
 
@@ -53,14 +53,14 @@ export class Blocks {
     if (this.#state && this.#state.rows >= rows) return this.#state;
     if (this.#state) this.#runtime.free(this.#state.buffer);
     this.#state = undefined;
-    const { d_model, d_ff, max_seq_len } = this.#config;
+    const { d_model, d_ff, n_heads, max_seq_len } = this.#config;
     const sizes = {
       x: rows * d_model * F32,
       h: rows * d_model * F32,
       q: rows * Math.max(d_model, d_ff),
       params: rows * 8,
       wide: rows * Math.max(3 * d_model, d_ff) * F32,
-      scores: max_seq_len * F32,
+      scores: attentionScores(n_heads, max_seq_len) * F32,
     };
     const buffer = this.#runtime.allocate(Object.values(sizes).reduce((sum, bytes) => sum + roundUp(bytes, 16), 0));
     let next = buffer;
@@ -107,13 +107,28 @@ export class Blocks {
   }
 
   /**
-   * out = attention of one query row to t rows, whose key is at keyOffset and whose value follows it.
-   * @param rows [t] i32, their addresses
+   * Rows `first` and on of h = attention of their queries to t other rows, whose key is at keyOffset and whose value
+   * follows it.
+   * @param count how many rows
+   * @param queryStride bytes from a row of `wide`, which begins with the query, to the next
+   * @param rows [t] i32, addresses of the other rows
    */
-  attend(query: Address, rows: Address, t: number, keyOffset: number, { scores }: RunState, out: Address): void {
+  attend(
+    first: number,
+    count: number,
+    queryStride: number,
+    rows: Address,
+    t: number,
+    keyOffset: number,
+    { wide, scores, h }: RunState,
+  ): void {
     const { n_heads, d_model } = this.#config;
+    const dHead = headSize(this.#config);
+    const query = wide + first * queryStride;
+    const out = h + first * d_model * F32;
     const valueOffset = keyOffset + d_model * F32;
-    this.#runtime.attention(n_heads, headSize(this.#config), query, rows, t, keyOffset, valueOffset, scores, out);
+    const runtime = this.#runtime;
+    runtime.attention(count, n_heads, dHead, query, queryStride, rows, t, keyOffset, valueOffset, scores, out);
   }
 
   /** x += out(h) */

@@ -59,7 +59,7 @@ export class Encoder {
     const blocks = this.#blocks;
     const count = texts.reduce((sum, { length }) => sum + length, 0);
     const state = blocks.reserve(count);
-    const { x, h, wide } = state;
+    const { x } = state;
     const rowBytes = d_model * F32;
     // Keys and values lie in `wide`, behind the query of their own row.
     const wideBytes = 3 * rowBytes;
@@ -72,9 +72,7 @@ export class Encoder {
       blocks.projectQkv(self, count, state);
       let start = 0;
       for (const { length } of texts) {
-        for (let r = start; r < start + length; r++) {
-          blocks.attend(wide + r * wideBytes, table + start * 4, length, rowBytes, state, h + r * rowBytes);
-        }
+        blocks.attend(start, length, wideBytes, table + start * 4, length, rowBytes, state);
         start += length;
       }
       blocks.projectOut(self.out, count, state);

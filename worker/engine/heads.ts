@@ -87,7 +87,7 @@ export class Classifier {
     for (const [i, { length }] of texts.entries()) {
       const table = wide + rowBytes + row * 4;
       for (let t = 0; t < length; t++) runtime.writeInt(table + t * 4, h + row++ * rowBytes);
-      runtime.attention(1, d_model, wide, table, length, 0, 0, scores, x + i * rowBytes);
+      runtime.attention(1, 1, d_model, wide, rowBytes, table, length, 0, 0, scores, x + i * rowBytes);
     }
   }
 

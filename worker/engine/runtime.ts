@@ -45,15 +45,22 @@ export interface Norm {
   bias: Address;
 }
 
+/** Floats that `Runtime.attention` needs for its scores, whatever the number of rows: those of two of them. */
+export function attentionScores(nHeads: number, t: number): number {
+  return 2 * nHeads * (roundUp(t, 4) + 4);
+}
+
 export const ACTIVATIONS = { none: 0, relu: 1, gelu: 2 } as const;
 export type Activation = keyof typeof ACTIVATIONS;
 
 /** kernels/index.ts as seen from outside. */
 interface Kernels {
   f32_attention(
+    m: number,
     n_heads: number,
     d_head: number,
     q: Address,
+    q_stride: number,
     rows: Address,
     t: number,
     key_offset: number,
@@ -61,11 +68,11 @@ interface Kernels {
     factor: number,
     scores: Address,
     out: Address,
+    out_stride: number,
   ): void;
   f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
   f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
   f32_raddexpminusmax(n: number, x: Address, max: number): number;
-  f32_softmax(n: number, x: Address): number;
   f32_top_k(n: number, x: Address, k: number, values: Address, indices: Address): void;
   qc8w_f32_embedding(
     token: number,
@@ -234,15 +241,19 @@ export class Runtime {
   }
 
   /**
-   * One query row against t cache rows, all heads: out = softmax(q · keyᵀ / sqrt(dHead)) · value.
+   * m query rows against the same t cache rows, all heads: out = softmax(q · keyᵀ / sqrt(dHead)) · value.
+   * @param q [m, nHeads · dHead] f32, rows qStride bytes apart
    * @param rows [t] i32, addresses of the cache rows
    * @param keyOffset bytes from a cache row to its key [nHeads · dHead] f32; valueOffset alike
-   * @param scores [t] f32, overwritten
+   * @param scores `attentionScores` floats, overwritten
+   * @param out [m, nHeads · dHead] f32, rows one behind the other
    */
   attention(
+    m: number,
     nHeads: number,
     dHead: number,
     q: Address,
+    qStride: number,
     rows: Address,
     t: number,
     keyOffset: number,
@@ -251,7 +262,26 @@ export class Runtime {
     out: Address,
   ): void {
     const factor = 1 / Math.sqrt(dHead);
-    this.#kernels.f32_attention(nHeads, dHead, q, rows, t, keyOffset, valueOffset, factor, scores, out);
+    const outStride = nHeads * dHead * 4;
+    // Whole pairs of rows, for the kernel takes two at a time.
+    const step = 2 * Math.max(1, Math.floor(MAX_MACS_PER_CALL / (4 * t * nHeads * dHead)));
+    for (let i = 0; i < m; i += step) {
+      this.#kernels.f32_attention(
+        Math.min(step, m - i),
+        nHeads,
+        dHead,
+        q + i * qStride,
+        qStride,
+        rows,
+        t,
+        keyOffset,
+        valueOffset,
+        factor,
+        scores,
+        out + i * outStride,
+        outStride,
+      );
+    }
   }
 
   /** log Σ e^x over [n] f32, whose largest is max. */

@@ -137,7 +137,7 @@ export class Transformer {
     const tables = this.#reserveTables(count);
     const tableBytes = this.config.max_seq_len * 4;
     const state = blocks.reserve(count);
-    const { x, h, wide } = state;
+    const { x, wide } = state;
     rows.forEach(({ prefix }, r) => {
       prefix.cacheRow = cache.take();
       this.#writeTable(prefix, tables + r * tableBytes);
@@ -150,16 +150,18 @@ export class Transformer {
         const { prefix } = rows[r]!;
         const query = wide + r * 3 * rowBytes;
         runtime.copy(query + rowBytes, prefix.cacheRow + layerOffset, 2 * rowBytes);
-        blocks.attend(query, tables + r * tableBytes, prefix.position + 1, layerOffset, state, h + r * rowBytes);
+        blocks.attend(r, 1, 3 * rowBytes, tables + r * tableBytes, prefix.position + 1, layerOffset, state);
       }
       blocks.projectOut(self.out, count, state);
 
       blocks.normalize(cross.norm, count, state);
       blocks.quantize(count, state);
       runtime.product(cross.q, count, state.q, state.params, wide);
-      for (let r = 0; r < count; r++) {
+      // The hypotheses of one source stand together.
+      for (let r = 0, end = 0; r < count; r = end) {
         const { source } = rows[r]!;
-        blocks.attend(wide + r * rowBytes, source.rows, source.length, layerOffset, state, h + r * rowBytes);
+        while (end < count && rows[end]!.source === source) end++;
+        blocks.attend(r, end - r, rowBytes, source.rows, source.length, layerOffset, state);
       }
       blocks.projectOut(cross.out, count, state);
       blocks.feedForward(feedForward, count, state);

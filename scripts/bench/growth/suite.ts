@@ -68,9 +68,15 @@ export async function benchGrowth(options: { rounds: number; burstMs: number }):
       }
       const points = values.map((value, i) => {
         const { workingBytes, modelBytes } = samples[i]![0]!;
-        return { value, ms: spreadOf(samples[i]!.map(({ ms }) => ms)), workingBytes, modelBytes, macs: countMacs(make(value)) };
+        return {
+          value,
+          ms: spreadOf(samples[i]!.map(({ ms }) => ms)),
+          workingBytes,
+          modelBytes,
+          macs: countMacs(make(value)),
+        };
       });
-      axes.push(describe(axis, points));
+      axes.push(describeGrowth(axis, points));
       await node.forget();
     }
     return axes;
@@ -97,7 +103,7 @@ export function countMacs({ model, tokens, batch, beamSize }: GrowthCase): Macs 
 
 const total = ({ layers, vocabulary, attention }: Macs) => layers + vocabulary + attention;
 
-function describe(axis: string, points: GrowthPoint[]): GrowthAxis {
+export function describeGrowth(axis: string, points: GrowthPoint[]): GrowthAxis {
   const [before, last] = points.slice(-2) as [GrowthPoint, GrowthPoint];
   const steps = Math.log(last.value / before.value);
   const timeExponent = Math.log(last.ms.median / before.ms.median) / steps;

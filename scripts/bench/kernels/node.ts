@@ -2,8 +2,8 @@
 import type { KernelBuild } from "../../kernels.ts";
 import { loadKernels } from "../../kernels.ts";
 import { serve } from "../child.ts";
-import { KernelBench, type KernelRates, type Shape } from "./products.ts";
 import { loadPeak } from "./peak.ts";
+import { KernelBench, type KernelRates, type Shape } from "./products.ts";
 
 const benches = new Map<KernelBuild, KernelBench>();
 

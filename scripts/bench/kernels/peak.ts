@@ -1,5 +1,6 @@
 /** Compiles kernels/peak.ts, the bare rate of the dot product, into build/bench/: the benchmark's, never the Worker's. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rename } from "node:fs/promises";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import type { KernelBuild } from "../../kernels.ts";
@@ -16,14 +17,17 @@ export function peakPath(build: KernelBuild): string {
 export async function buildPeaks(): Promise<void> {
   await mkdir(`${root}build/bench`, { recursive: true });
   for (const build of Object.keys(features) as KernelBuild[]) {
+    // Renamed when it is whole, so that a second build at the same time does no harm.
+    const partPath = `${peakPath(build)}.${process.pid}`;
     const { error, stderr } = await asc.main([
       "kernels/peak.ts",
-      ...["--baseDir", root, "--outFile", `build/bench/peak-${build}.wasm`],
+      ...["--baseDir", root, "--outFile", relative(root, partPath)],
       ...features[build].flatMap((feature) => ["--enable", feature]),
       ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1"],
       ...["--optimizeLevel", "3", "--shrinkLevel", "0", "--converge", "--noAssert"],
     ]);
     if (error) throw new Error(`bench: kernels/peak.ts: ${error.message}\n${stderr.toString()}`);
+    await rename(partPath, peakPath(build));
   }
 }
 

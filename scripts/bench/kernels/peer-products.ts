@@ -4,8 +4,8 @@
 import type { InferenceSession } from "onnxruntime-web";
 import { OnnxGraph } from "../../export/onnx-graph.ts";
 import { timeAsyncCalls } from "../clock.ts";
-import { type Shape, testValues } from "./products.ts";
 import type { Feeds, Peer } from "../onnxruntime.ts";
+import { type Shape, testValues } from "./products.ts";
 
 /**
  * A call of a session costs tens of microseconds before anything is multiplied. A whole model pays that once a token,

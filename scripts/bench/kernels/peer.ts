@@ -1,8 +1,8 @@
 /** The matrix products on the peer, in a process of their own. */
 import { serve } from "../child.ts";
-import type { Shape } from "./products.ts";
 import { Peer, type PeerName } from "../onnxruntime.ts";
 import { PeerProducts } from "./peer-products.ts";
+import type { Shape } from "./products.ts";
 
 let benches: { alone: PeerProducts; inGraph: PeerProducts } | undefined;
 

@@ -8,12 +8,12 @@ import type { KernelBuild } from "../../kernels.ts";
 import { startBenchWorker } from "../bench-worker.ts";
 import { type Child, startChild } from "../child.ts";
 import { ratios, type Spread, spreadOf } from "../figures.ts";
-import type { KernelRates, Shape } from "./products.ts";
-import type { methods as KernelMethods } from "./node.ts";
-import type { KernelRequest } from "./worker.ts";
-import { buildPeaks } from "./peak.ts";
 import type { PeerName } from "../onnxruntime.ts";
+import type { methods as KernelMethods } from "./node.ts";
+import { buildPeaks } from "./peak.ts";
 import type { methods as PeerMethods, PeerRates } from "./peer.ts";
+import type { KernelRates, Shape } from "./products.ts";
+import type { KernelRequest } from "./worker.ts";
 
 /** Rows of a product: one token, a beam, a short and a long source. */
 const ROWS = [1, 4, 8, 16, 64];

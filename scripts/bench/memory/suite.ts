@@ -7,9 +7,9 @@ import { Tokenizer } from "../../../worker/model/tokenizer.ts";
 import { loadKernels } from "../../kernels.ts";
 import type { ModelFolder } from "../../publish/model-folder.ts";
 import { digits, type Figure, formatTable } from "../figures.ts";
-import { type MemoryRequest, type MemoryUse, measureMemory } from "./use.ts";
 import { makeRandomModel } from "../random-model.ts";
 import { SENTENCE } from "../worker/serving.ts";
+import { type MemoryRequest, type MemoryUse, measureMemory } from "./use.ts";
 
 /** About 20 million parameters: d_model 384, six layers and two, a vocabulary of 12,000. */
 export const LARGE_MODEL = { d_model: 384, d_ff: 1536, n_heads: 6, vocab_size: 12_000 };
@@ -62,7 +62,18 @@ export async function measureLarge(kernels: WebAssembly.Module): Promise<MemoryR
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(2);
 
 export function formatMemory(rows: MemoryRow[]): string {
-  const head = ["model", "beam", "batch", "tokens", "file MB", "wasm pages", "loaded", "wasm MB", "heap MB", "× the file"];
+  const head = [
+    "model",
+    "beam",
+    "batch",
+    "tokens",
+    "file MB",
+    "wasm pages",
+    "loaded",
+    "wasm MB",
+    "heap MB",
+    "× the file",
+  ];
   return formatTable(
     head,
     rows.map(({ what, beamSize, batch, targetTokens, modelBytes, loadedBytes, wasmBytes, heapBytes }) => [

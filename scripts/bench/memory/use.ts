@@ -43,6 +43,9 @@ export async function measureMemory(
   kernels: WebAssembly.Module,
   requests: MemoryRequest[],
 ): Promise<MemoryUse> {
+  // What the caller has let go of is gone after the event loop had a turn.
+  liveBytes();
+  await new Promise((resolve) => setImmediate(resolve));
   const before = liveBytes();
   const model = await loadTransformer(config, streamOf(weights), kernels);
   const loadedBytes = model.memoryBytes;

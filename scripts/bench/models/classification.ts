@@ -4,18 +4,18 @@ import { loadClassifier } from "../../../worker/engine/load.ts";
 import type { ClassificationConfig } from "../../../worker/model/config.ts";
 import { timeCalls } from "../clock.ts";
 import { streamOf } from "../stream.ts";
-import { type Call, loadRecorded, playBack } from "./recording.ts";
+import { type Call, type KernelShare, kernelShares, loadRecorded, playBack, type Recorded } from "./recording.ts";
 import type { RunTimes } from "./translation.ts";
 
 const WARM_UP_RUNS = 20;
 
 export class ClassificationBench {
   readonly #model: Classifier;
-  readonly #recorded: { model: Classifier; calls: Call[] };
+  readonly #recorded: Recorded<Classifier>;
   /** All heads of the configuration. */
   readonly #heads: number[];
 
-  private constructor(model: Classifier, recorded: { model: Classifier; calls: Call[] }) {
+  private constructor(model: Classifier, recorded: Recorded<Classifier>) {
     this.#model = model;
     this.#recorded = recorded;
     this.#heads = [...model.config.heads.keys()];
@@ -36,13 +36,19 @@ export class ClassificationBench {
     return this.#model.step([text], this.#heads)[0]!;
   }
 
-  time(text: readonly number[], burstMs: number): RunTimes {
+  async time(text: readonly number[], burstMs: number): Promise<RunTimes> {
     for (let i = 0; i < WARM_UP_RUNS; i++) this.classify(text);
-    const { model, calls } = this.#recorded;
-    calls.length = 0;
-    model.step([text], this.#heads);
-    const recorded = calls.slice();
-    const [ms, kernelMs] = timeCalls([() => this.classify(text), () => playBack(recorded)], burstMs);
+    const calls = await this.#record(text);
+    const [ms, kernelMs] = timeCalls([() => this.classify(text), () => playBack(calls)], burstMs);
     return { ms: ms!, kernelMs: kernelMs! };
+  }
+
+  async kernelShares(text: readonly number[], burstMs: number): Promise<KernelShare[]> {
+    return kernelShares(await this.#record(text), burstMs);
+  }
+
+  #record(text: readonly number[]): Promise<Call[]> {
+    const { model, record } = this.#recorded;
+    return record(() => model.step([text], this.#heads));
   }
 }

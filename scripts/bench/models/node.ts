@@ -3,7 +3,6 @@ import type { ClassificationConfig, TranslationConfig } from "../../../worker/mo
 import { type KernelBuild, loadKernels } from "../../kernels.ts";
 import { serve } from "../child.ts";
 import { ClassificationBench } from "./classification.ts";
-import type { KernelShare } from "./recording.ts";
 import { type RunTimes, TranslationBench } from "./translation.ts";
 
 let translation: TranslationBench;
@@ -18,11 +17,9 @@ export const methods = {
   },
   translate: (source: number[]): Promise<number[]> => translation.translate(source),
   timeTranslation: (source: number[], burstMs: number): Promise<RunTimes> => translation.time(source, burstMs),
-  kernelShares: (source: number[], burstMs: number): Promise<KernelShare[]> =>
-    translation.kernelShares(source, burstMs),
   logits: (source: number[], target: number[]): Float32Array => translation.logits(source, target),
   classify: (text: number[]): Float64Array[] => classification.classify(text),
-  timeClassification: (text: number[], burstMs: number): RunTimes => classification.time(text, burstMs),
+  timeClassification: (text: number[], burstMs: number): Promise<RunTimes> => classification.time(text, burstMs),
 };
 
 serve(methods);

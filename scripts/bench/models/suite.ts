@@ -24,9 +24,11 @@ const TEXT =
   "Two little girls in white dresses are playing with a black dog on the green grass near an old wooden house. " +
   "A woman wearing a blue hat sits at a table outside a restaurant, reading a newspaper and drinking coffee.";
 
-/** Tokens of sources and texts, the end token included. The bars are for 20 and 64. */
-const SOURCE_LENGTHS = [8, 20, 60];
-const TEXT_LENGTHS = [16, 64];
+/** The tokens that the bars are for. */
+export const BAR_LENGTHS = { translation: 20, classification: 64 };
+/** Tokens of sources and texts, the end token included. */
+const SOURCE_LENGTHS = [8, BAR_LENGTHS.translation, 60];
+const TEXT_LENGTHS = [16, BAR_LENGTHS.classification];
 
 export interface ModelOptions {
   rounds: number;
@@ -65,8 +67,8 @@ export interface ModelRow {
 
 export interface ModelResults {
   rows: ModelRow[];
-  /** Where the kernels' time of a translation of 20 tokens goes, in workerd. */
-  shares: { build: KernelBuild; kernels: KernelShare[] }[];
+  /** Where the kernels' time goes in workerd, for the lengths that have a bar. */
+  shares: { task: ModelRow["task"]; tokens: number; build: KernelBuild; kernels: KernelShare[] }[];
 }
 
 interface Contenders {
@@ -107,7 +109,13 @@ export async function benchModels(
     const workerd = await startBenchWorker(new URL("worker.ts", import.meta.url));
     closing.push(() => workerd.close());
     const peers = await startPeers();
-    closing.push(...peers.map(({ child }) => () => child.close()));
+    closing.push(
+      ...peers.map(
+        ({ child }) =>
+          () =>
+            child.close(),
+      ),
+    );
     for (const { child } of peers) {
       await child.loadTranslation(translation.config, translation.weights);
       await child.loadClassification(classification.config, classification.weights);
@@ -122,14 +130,16 @@ export async function benchModels(
         const task = translationTask(node, source, target, translation.config.vocab_size);
         const facts = { build, tokens: length, steps: target.length + 1 };
         results.rows.push({ ...facts, ...(await benchTask(contenders, task, options)) });
+        if (length === BAR_LENGTHS.translation)
+          results.shares.push(await benchKernels(contenders, task, facts, options));
       }
-      const request: TimeRequest = { tokens: tokensOf(tokenizer, 19), burstMs: options.burstMs };
-      results.shares.push({ build, kernels: await workerd.post<KernelShare[]>("/kernel-shares", request) });
       for (const length of TEXT_LENGTHS) {
         const text = [...tokensOf(tokenizer, length - 1), classification.config.eos_token_id];
         const task = classificationTask(node, text, classification.config);
         const facts = { build, tokens: length, steps: 0 };
         results.rows.push({ ...facts, ...(await benchTask(contenders, task, options)) });
+        if (length === BAR_LENGTHS.classification)
+          results.shares.push(await benchKernels(contenders, task, facts, options));
       }
     }
     return results;
@@ -182,6 +192,16 @@ function classificationTask(node: Contenders["node"], text: number[], { heads }:
       };
     },
   };
+}
+
+async function benchKernels(
+  { workerd }: Contenders,
+  { task, tokens: ids }: Task,
+  { build, tokens }: { build: KernelBuild; tokens: number },
+  { burstMs }: ModelOptions,
+): Promise<ModelResults["shares"][number]> {
+  const request: TimeRequest = { tokens: ids, burstMs };
+  return { task, tokens, build, kernels: await workerd.post<KernelShare[]>(`/kernel-shares/${task}`, request) };
 }
 
 /** Rounds in which each contender is asked once; the first warms up and does not count. */

@@ -6,7 +6,7 @@ import type { Transformer } from "../../../worker/engine/transformer.ts";
 import type { TranslationConfig } from "../../../worker/model/config.ts";
 import { timeAsyncCalls } from "../clock.ts";
 import { streamOf } from "../stream.ts";
-import { type Call, type KernelShare, kernelShares, loadRecorded, playBack } from "./recording.ts";
+import { type Call, type KernelShare, kernelShares, loadRecorded, playBack, type Recorded } from "./recording.ts";
 
 export interface RunTimes {
   /** Milliseconds of a run, tokens in and tokens or labels out. */
@@ -19,9 +19,9 @@ const WARM_UP_RUNS = 20;
 
 export class TranslationBench {
   readonly #model: Transformer;
-  readonly #recorded: { model: Transformer; calls: Call[] };
+  readonly #recorded: Recorded<Transformer>;
 
-  private constructor(model: Transformer, recorded: { model: Transformer; calls: Call[] }) {
+  private constructor(model: Transformer, recorded: Recorded<Transformer>) {
     this.#model = model;
     this.#recorded = recorded;
   }
@@ -75,10 +75,8 @@ export class TranslationBench {
     return all;
   }
 
-  async #record(source: readonly number[]): Promise<Call[]> {
-    const { model, calls } = this.#recorded;
-    calls.length = 0;
-    await generate(model, [source], { beamSize: 1 });
-    return calls.slice();
+  #record(source: readonly number[]): Promise<Call[]> {
+    const { model, record } = this.#recorded;
+    return record(() => generate(model, [source], { beamSize: 1 }));
   }
 }

@@ -42,9 +42,13 @@ const routes: Record<string, (request: Request) => Promise<unknown>> = {
     const { tokens, burstMs } = (await request.json()) as TimeRequest;
     return classification.time(tokens, burstMs);
   },
-  "/kernel-shares": async (request) => {
+  "/kernel-shares/translation": async (request) => {
     const { tokens, burstMs } = (await request.json()) as TimeRequest;
     return translation.kernelShares(tokens, burstMs);
+  },
+  "/kernel-shares/classification": async (request) => {
+    const { tokens, burstMs } = (await request.json()) as TimeRequest;
+    return classification.kernelShares(tokens, burstMs);
   },
 };
 

@@ -10,11 +10,11 @@ import { join } from "node:path";
 import { expectTask } from "../../../worker/model/config.ts";
 import { Tokenizer } from "../../../worker/model/tokenizer.ts";
 import { type ModelFolder, readModelFolder } from "../../publish/model-folder.ts";
-import type { Bundle } from "./bundle.ts";
 import { startChild } from "../child.ts";
-import type { ColdParts, methods as NodeMethods } from "./cold-node.ts";
 import { type Figure, summarize } from "../figures.ts";
 import { makeRandomModel } from "../random-model.ts";
+import type { Bundle } from "./bundle.ts";
+import type { ColdParts, methods as NodeMethods } from "./cold-node.ts";
 import { SENTENCE, translateRequest } from "./serving.ts";
 import { startEmptyWorkerd, startWorkerd } from "./workerd.ts";
 
@@ -27,7 +27,10 @@ export async function benchCold(bundle: Bundle, model: ModelFolder, runs: number
   const config = expectTask("translation", model.manifest.config);
   const weights = model.contents.get("model.safetensors") as Uint8Array<ArrayBuffer>;
   const source = Tokenizer.fromJson(new TextDecoder().decode(tokenizerJson)).encode(SENTENCE);
-  const samples = { worker: [], empty: [], answer: [], load: [], token: [], largeToken: [] } as Record<string, number[]>;
+  const samples = { worker: [], empty: [], answer: [], load: [], token: [], largeToken: [] } as Record<
+    string,
+    number[]
+  >;
   const parts: ColdParts[] = [];
   for (let run = 0; run < runs; run++) {
     samples.empty!.push(await startEmptyWorkerd());

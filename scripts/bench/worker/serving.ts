@@ -6,10 +6,10 @@ import { expectTask } from "../../../worker/model/config.ts";
 import { Tokenizer } from "../../../worker/model/tokenizer.ts";
 import type { ModelFolder } from "../../publish/model-folder.ts";
 import { startBenchWorker } from "../bench-worker.ts";
-import type { Bundle } from "./bundle.ts";
 import { type Figure, summarize } from "../figures.ts";
 import type { RunTimes } from "../models/translation.ts";
 import type { LoadRequest, TimeRequest } from "../models/worker.ts";
+import type { Bundle } from "./bundle.ts";
 import { startWorkerd } from "./workerd.ts";
 
 /** Twelve words, of the kind the model knows. */
@@ -19,7 +19,7 @@ const LONGER_SENTENCE = "A young man in a red shirt is riding a brown horse in f
 const OUTSIDE_BAR = { atMost: 0.15 };
 const BURST_MS = 15;
 /** Requests of a round; the fastest counts, as with the kernels' bursts. */
-const REQUESTS_PER_ROUND = 10;
+const REQUESTS_PER_ROUND = 20;
 
 /** @returns the body of a request for a model's languages */
 export function translateRequest({ manifest }: ModelFolder, beamSize: number, text = SENTENCE) {
@@ -57,6 +57,16 @@ async function benchWarm(bundle: Bundle, model: ModelFolder, runs: number): Prom
   ]);
 }
 
+interface Shares {
+  /** Milliseconds of a request, of one that computes nothing, of the engine, and of the kernels. */
+  total: number;
+  http: number;
+  engine: number;
+  kernels: number;
+  /** CPU time of a request, all threads; undefined where the system does not say. */
+  cpu: number | undefined;
+}
+
 /** How much of a request is spent in the kernels, and how much around them. */
 async function benchShares(bundle: Bundle, model: ModelFolder, rounds: number): Promise<Figure[]> {
   const config = expectTask("translation", model.manifest.config);
@@ -65,32 +75,81 @@ async function benchShares(bundle: Bundle, model: ModelFolder, rounds: number): 
   const request = translateRequest(model, 1, LONGER_SENTENCE);
   const workerd = await startWorkerd(bundle, model);
   const engine = await startBenchWorker(new URL("../models/worker.ts", import.meta.url));
-  const samples: { total: number; http: number; engine: number; kernels: number }[] = [];
+  const samples: Shares[] = [];
   try {
     await engine.post("/weights", model.contents.get("model.safetensors"));
     await engine.post("/load", { config, build: "relaxed" } satisfies LoadRequest);
     for (let round = -1; round < rounds; round++) {
-      let total = Infinity;
-      let http = Infinity;
+      const requests = { total: Infinity, http: Infinity };
+      const cpuBefore = await workerd.cpuMs();
       for (let i = 0; i < REQUESTS_PER_ROUND; i++) {
-        total = Math.min(total, (await workerd.translate(request)).ms);
-        http = Math.min(http, await workerd.ping());
+        requests.total = Math.min(requests.total, (await workerd.translate(request)).ms);
       }
-      const times = await engine.post<RunTimes>("/time/translation", { tokens: source, burstMs: BURST_MS } satisfies TimeRequest);
-      if (round >= 0) samples.push({ total, http, engine: times.ms, kernels: times.kernelMs });
+      const cpuAfter = await workerd.cpuMs();
+      for (let i = 0; i < REQUESTS_PER_ROUND; i++) requests.http = Math.min(requests.http, await workerd.ping());
+      const timing: TimeRequest = { tokens: source, burstMs: BURST_MS };
+      const { ms, kernelMs } = await engine.post<RunTimes>("/time/translation", timing);
+      const cpu = cpuAfter === undefined ? undefined : (cpuAfter - cpuBefore!) / REQUESTS_PER_ROUND;
+      // The first round compiles.
+      if (round >= 0) samples.push({ ...requests, engine: ms, kernels: kernelMs, cpu });
     }
   } finally {
     await Promise.all([workerd.close(), engine.close()]);
   }
-  const each = (value: (sample: (typeof samples)[number]) => number) => samples.map(value);
-  const outside = ({ total, kernels }: (typeof samples)[number]) => 1 - kernels / total;
-  const inEngine = (sample: (typeof samples)[number]) => 1 - sample.kernels / sample.engine;
-  return [
-    summarize(`${source.length + 1}-token sentence, greedy, fastest of ${REQUESTS_PER_ROUND}`, "ms", each((s) => s.total)),
-    summarize("  HTTP alone: a request that computes nothing", "ms", each((s) => s.http)),
-    summarize("  the engine, tokens in and tokens out", "ms", each((s) => s.engine)),
-    summarize("  of it the kernels", "ms", each((s) => s.kernels)),
-    summarize("share outside the kernels, of the engine", "of it", each(inEngine)),
-    summarize("share outside the kernels, of the whole request", "of it", each(outside), OUTSIDE_BAR),
+  return shareFigures(`${source.length + 1}-token sentence, greedy, fastest of ${REQUESTS_PER_ROUND}`, samples);
+}
+
+function shareFigures(title: string, samples: Shares[]): Figure[] {
+  const each = (value: (sample: Shares) => number) => samples.map(value);
+  const figures = [
+    summarize(
+      title,
+      "ms",
+      each(({ total }) => total),
+    ),
+    summarize(
+      "  HTTP alone: a request that computes nothing",
+      "ms",
+      each(({ http }) => http),
+    ),
+    summarize(
+      "  the engine, tokens in and tokens out",
+      "ms",
+      each(({ engine }) => engine),
+    ),
+    summarize(
+      "  of it the kernels",
+      "ms",
+      each(({ kernels }) => kernels),
+    ),
+    summarize(
+      "share outside the kernels, of the engine",
+      "of it",
+      each((s) => 1 - s.kernels / s.engine),
+    ),
   ];
+  if (samples.every(({ cpu }) => cpu !== undefined)) {
+    figures.push(
+      summarize(
+        "CPU time of the request, all threads of workerd",
+        "ms",
+        each(({ cpu }) => cpu!),
+      ),
+      summarize(
+        "share outside the kernels, of the CPU time",
+        "of it",
+        each((s) => 1 - s.kernels / s.cpu!),
+      ),
+    );
+  }
+  const name = "share outside the kernels, of the whole request";
+  figures.push(
+    summarize(
+      name,
+      "of it",
+      each((s) => 1 - s.kernels / s.total),
+      OUTSIDE_BAR,
+    ),
+  );
+  return figures;
 }

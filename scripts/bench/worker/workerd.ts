@@ -3,7 +3,7 @@
  * Worker's own socket, because what wrangler's development server and miniflare's router put in between takes longer
  * than a translation. Each instance is a process of its own, so its isolate is cold.
  */
-import { request as httpRequest, Agent } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, type V4ModuleDefinition } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
@@ -11,6 +11,7 @@ import { configPath, type LocalR2, localBucket, quietWrangler } from "../../publ
 import type { ModelFolder } from "../../publish/model-folder.ts";
 import { publish } from "../../publish/publish.ts";
 import type { Bundle } from "./bundle.ts";
+import { childrenNamed, cpuMs } from "./cpu-time.ts";
 
 export interface Answer {
   translations: { text: string; source_tokens: number; target_tokens: number }[];
@@ -26,6 +27,8 @@ export interface Workerd {
   firstToken(request: object): Promise<number>;
   /** A request that computes nothing. @returns milliseconds: what HTTP costs here */
   ping(): Promise<number>;
+  /** CPU time of the process so far in milliseconds, or undefined where the system does not say. */
+  cpuMs(): Promise<number | undefined>;
   close(): Promise<void>;
 }
 
@@ -63,7 +66,9 @@ export async function startWorkerd({ directory, files }: Bundle, model: ModelFol
     type: file.endsWith(".wasm") ? ("CompiledWasm" as const) : ("ESModule" as const),
     path: join(directory, file),
   }));
+  const before = await childrenNamed("workerd");
   const { miniflare, startMs } = await launch(modules, directory);
+  const processId = (await childrenNamed("workerd")).find((id) => !before.includes(id));
   const close = () => miniflare.dispose();
   const url = await miniflare.unsafeGetDirectURL(NAME);
   const bucket = (await miniflare.getR2Bucket("MODELS", NAME)) as unknown as LocalR2;
@@ -78,6 +83,7 @@ export async function startWorkerd({ directory, files }: Bundle, model: ModelFol
     },
     firstToken: async (request) => (await send("/v1/translate", { ...request, stream: true })).firstMs,
     ping: async () => (await send("/health")).ms,
+    cpuMs: async () => (processId === undefined ? undefined : cpuMs(processId)),
     async close() {
       agent.destroy();
       await close();
