@@ -3,7 +3,8 @@
  *
  * A Worker's clock stands still while code runs, against timing attacks, and moves on only at I/O
  * (https://developers.cloudflare.com/workers/runtime-apis/performance/). A part that did no I/O ends with `turn`,
- * which waits for one turn of the event loop; what that costs is below a millisecond and is in the figure.
+ * which waits for one turn of the event loop. Such a turn takes about a millisecond, which is in the figure, so a
+ * request ends with one and has no others: what computes little is counted with what computes much.
  */
 export class Stopwatch<Part extends string> {
   readonly laps: Record<Part, number>;

@@ -34,6 +34,7 @@ export async function openConfig<Config extends NetworkConfig>(
   schema: z.ZodType<Config>,
   config: Config,
 ): Promise<Config> {
+  await mkdir(runDir, { recursive: true });
   const path = join(runDir, "config.json");
   const result = schema.safeParse(config);
   if (!result.success) throw new Error(`the recipe's configuration: ${z.prettifyError(result.error)}`);

@@ -145,7 +145,7 @@ export interface Answer {
     segments: number;
     truncated: boolean;
   }[];
-  timing: Record<"load_ms" | "tokenize_ms" | "queue_ms" | "generate_ms", number>;
+  timing: Record<"load_ms" | "queue_ms" | "generate_ms", number>;
 }
 
 export interface ClassifyAnswer {

@@ -63,13 +63,10 @@ const responseSchema = z
     source: z.string(),
     target: z.string(),
     translations: z.array(translationSchema).openapi({ description: "One for each text, in order" }),
-    timing: z
-      .object({ load_ms: z.number(), tokenize_ms: z.number(), queue_ms: z.number(), generate_ms: z.number() })
-      .openapi({
-        description:
-          "Wall time, to about 1 ms: loading the model if it was not in memory, cutting and tokenizing the text, " +
-          "waiting for other requests, computing",
-      }),
+    timing: z.object({ load_ms: z.number(), queue_ms: z.number(), generate_ms: z.number() }).openapi({
+      description:
+        "Wall time, to about 1 ms: loading the model if it was not in memory, waiting for other requests, computing",
+    }),
   })
   .openapi("TranslateResponse");
 
@@ -105,7 +102,7 @@ export function addTranslate(app: App): void {
     const texts = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
     checkTexts(texts, scope.settings);
-    const watch = new Stopwatch(["load_ms", "tokenize_ms", "queue_ms", "generate_ms"]);
+    const watch = new Stopwatch(["load_ms", "queue_ms", "generate_ms"]);
     const manifest = await chooseModel(store, scope, request);
     const lease = await store.acquire(scope, manifest);
     const body = (translations: Translation[]): TranslateResponse => ({
@@ -119,7 +116,6 @@ export function addTranslate(app: App): void {
     try {
       watch.lap("load_ms");
       const plan = planTranslation(texts, request.source, lease.model);
-      await watch.turn("tokenize_ms");
       const options: TranslateOptions = {
         beamSize: request.beam_size ?? (request.stream ? 1 : manifest.config.generation.beam_size),
         ...(request.max_tokens === undefined ? {} : { maxTokens: request.max_tokens }),

@@ -15,7 +15,7 @@ import { childrenNamed, cpuMs } from "./cpu-time.ts";
 
 export interface Answer {
   translations: { text: string; source_tokens: number; target_tokens: number }[];
-  timing: { load_ms: number; tokenize_ms: number; generate_ms: number };
+  timing: { load_ms: number; queue_ms: number; generate_ms: number };
 }
 
 export interface Workerd {
