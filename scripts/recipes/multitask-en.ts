@@ -74,7 +74,7 @@ export const multitaskEn: ClassificationRecipe = {
   pretraining: {
     loadTexts: loadPlainText,
     training: {
-      epochs: 3,
+      epochs: 1,
       rowsPerStep: { wasm: 32, webgpu: 256 },
       peakLearningRate: 2e-3,
       warmupSteps: 500,
