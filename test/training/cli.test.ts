@@ -24,7 +24,7 @@ function runTrain(...args: string[]): Promise<{ code: number; stderr: string }> 
 }
 
 test.each([
-  { name: "an unknown recipe", args: ["french"], error: /^unknown recipe french; expected one of: multi30k-en-de,  },
+  { name: "an unknown recipe", args: ["french"], error: /^unknown recipe french; expected one of: multi30k-en-de,/ },
   {
     name: "a mirror without the data",
     args: ["multi30k-en-de", "--device", "wasm", "--data", "nowhere"],
