@@ -14,7 +14,7 @@ export { f32_qd8_quantize } from "./f32-qd8-quantize";
 export { f32_raddexpminusmax } from "./f32-raddexpminusmax";
 export { f32_top_k } from "./f32-top-k";
 export { qc8w_f32_embedding } from "./qc8w-f32-embedding";
-export { qd8_f32_qc8w_gemm } from "./qd8-f32-qc8w-gemm";
+export { qd8_f32_qc8w_gemm, qd8_f32_qc8w_gemm_pairs } from "./qd8-f32-qc8w-gemm";
 
 /** The first address that is free for the caller. */
 export function memory_start(): usize {

@@ -26,7 +26,6 @@ import { geluTile } from "./tile";
  * @param c [m, n] f32, out
  * @param c_stride bytes from a row of c (and of residual) to the next
  * @param activation 0 none, 1 ReLU, 2 GELU
- * @param pairs 1 to sum by pairs where i8_dot_prefers_pairs, else 0; the result is the same
  */
 export function qd8_f32_qc8w_gemm(
   m: i32,
@@ -42,14 +41,35 @@ export function qd8_f32_qc8w_gemm(
   c: usize,
   c_stride: usize,
   activation: i32,
-  pairs: i32,
 ): void {
-  if (ASC_FEATURE_RELAXED_SIMD && pairs) {
-    tiles<i16>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation, pairs);
+  tiles<i32>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation);
+}
+
+/** The same, summed by pairs: for machines where i8_dot_prefers_pairs. Only there it is ever compiled. */
+export function qd8_f32_qc8w_gemm_pairs(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  params: usize,
+  w: usize,
+  scale: usize,
+  sum: usize,
+  bias: usize,
+  residual: usize,
+  c: usize,
+  c_stride: usize,
+  activation: i32,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    tiles<i16>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation);
   } else {
-    tiles<i32>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation, pairs);
+    unreachable();
   }
 }
+
+/** Sixteen-bit ones. From memory, so that V8 keeps them in a register: a constant it would make anew for each product. */
+const onesTable = memory.data<i16>([1, 1]);
 
 function tiles<Sum>(
   m: i32,
@@ -65,10 +85,8 @@ function tiles<Sum>(
   c: usize,
   c_stride: usize,
   activation: i32,
-  pairs: i32,
 ): void {
-  // Made from the argument, so that the compiler keeps it in a register instead of making it anew for each product.
-  const ones = i16x8.splat(<i16>pairs);
+  const ones = v128.load32_splat(onesTable);
   const tileBytes = (<usize>k) << 4;
   const relu = i32(activation === 1);
   const gelu = activation === 2;

@@ -36,6 +36,7 @@ interface Options {
   lengthPenalty?: number;
   limit?: number;
   kernels: KernelBuild;
+  shortlist?: true;
   float?: string;
   json?: string;
   translations?: string;
@@ -60,6 +61,7 @@ const program = new Command("eval")
   .option("--length-penalty <alpha>", "score = log_prob / length^alpha (default: the model's)", nonNegative)
   .option("--limit <n>", "only the first n sentences", positiveInteger)
   .addOption(new Option("--kernels <build>", "which kernels").choices(["relaxed", "simd"]).default("relaxed"))
+  .option("--shortlist", "only tokens of the model's shortlist come out of the int8 model (default: as it says)")
   .option("--float <file>", "also decode this float checkpoint, e.g. runs/multi30k-en-de/best.safetensors")
   .option("--translations <file>", "write the int8 model's translations, one a line")
   .option("--record", "write the int8 model's figures into its config.json and card.md")
@@ -84,12 +86,19 @@ async function main(model: string, options: Options): Promise<void> {
   const part = pairs.length < all.length ? `the first ${pairs.length} of ${all.length}` : `${pairs.length}`;
   console.log(`${basename(modelDir)} on ${options.split}: ${part} sentences, ${describe(search)}`);
 
-  const int8 = await run("int8", (sources) => generate(transformer, sources, search), tokenizer, pairs);
+  const int8 = await run(
+    "int8",
+    (sources) => generate(transformer, sources, { ...search, shortlist: options.shortlist }),
+    tokenizer,
+    pairs,
+  );
   const rows = [{ name: `int8, ${options.kernels} kernels`, figures: int8.figures }];
   let lost: { bleu: number; bleu_lowercase: number; chrf: number } | undefined;
   let floatFigures: Figures | undefined;
   if (float !== undefined) {
-    floatFigures = (await run("float", (sources) => generate(float, sources, search), tokenizer, pairs)).figures;
+    floatFigures = (
+      await run("float", (sources) => generate(float, sources, { ...search, shortlist: false }), tokenizer, pairs)
+    ).figures;
     rows.push({ name: "float reference", figures: floatFigures });
     lost = {
       bleu: floatFigures.bleu - int8.figures.bleu,
@@ -122,6 +131,7 @@ async function main(model: string, options: Options): Promise<void> {
       sentences: pairs.length,
       beam_size: beamSize,
       length_penalty: lengthPenalty,
+      shortlist: options.shortlist ?? config.generation.shortlist ?? false,
       kernels: options.kernels,
       signatures: SIGNATURES,
       int8: int8.figures,

@@ -9,18 +9,22 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
 import { type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
-import { fail, writeJson } from "./cli.ts";
+import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { modelCard } from "./export/card.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { Recipe } from "./recipes/recipe.ts";
+import { shortlistOf } from "./shortlist/of-recipe.ts";
 import { readCheckpoint } from "./training/checkpoint.ts";
 
 interface Options {
   run?: string;
   checkpoint?: string;
   out?: string;
+  shortlist?: number | true;
+  data?: string;
+  cache?: string;
   onnx?: string | true;
   json?: string;
 }
@@ -70,7 +74,13 @@ async function main(id: string, options: Options): Promise<void> {
   if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
 
   const exported = exportedConfig(recipe, config, progress.bestScore);
-  const { file, errors } = quantizeModel(config, parameters);
+  if (exported.task === "translation" && exported.generation.shortlist && !options.shortlist) {
+    throw new Error(`export: ${id} translates with a shortlist; add --shortlist`);
+  }
+  const best = options.shortlist === true ? undefined : options.shortlist;
+  const data = { dataDir: options.data, cacheDir: options.cache };
+  const shortlist = options.shortlist ? await shortlistOf(recipe, config, tokenizer, data, best) : undefined;
+  const { file, errors } = quantizeModel(config, parameters, shortlist);
 
   const temporary = `${outDir}.part`;
   try {
@@ -110,6 +120,9 @@ await new Command("export")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--checkpoint <file>", "another checkpoint than the run's best.safetensors")
   .option("--out <dir>", "where to write the model (default: models/<recipe>)")
+  .option("--shortlist [best]", "count a lexical shortlist, so many targets of each token", positiveInteger)
+  .option("--data <dir>", "for the shortlist: folder with a mirror of the data sets (or EDGE_SLM_DATA)")
+  .option("--cache <dir>", "for the shortlist: where downloaded data are kept")
   .option("--onnx [dir]", "write the exported model as ONNX (default: build/onnx/<recipe>) and nothing else")
   .option("--json <file>", "write the figures as JSON, too")
   .action((id: string, options: Options) => (options.onnx ? mainOnnx : main)(id, options).catch(fail))

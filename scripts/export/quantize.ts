@@ -8,6 +8,8 @@ import {
   PACKING_VERSION,
   quantizeMatrix,
   roundUp,
+  type ShortlistLists,
+  shortlistTensors,
   type Tensor,
   TILE_N,
   writeSafetensors,
@@ -26,11 +28,13 @@ export interface TensorError {
 /**
  * Quantizes and packs a network.
  * @param parameters flat, as in `training/parameters.ts`
+ * @param shortlist written into the file, too
  * @returns the file's bytes, and each matrix's rounding error
  */
 export function quantizeModel(
   config: ModelConfig,
   parameters: Float32Array,
+  shortlist?: ShortlistLists,
 ): { file: Uint8Array<ArrayBuffer>; errors: TensorError[] } {
   const tensors: Tensor[] = [];
   const errors: TensorError[] = [];
@@ -45,6 +49,7 @@ export function quantizeModel(
     tensors.push(...matrixTensors(name, matrix, n, k));
     errors.push({ name, shape, ...roundingError(data, matrix.q, matrix.scale, k) });
   }
+  if (shortlist) tensors.push(...shortlistTensors(shortlist));
   const metadata = { format: "edge-slm", packing: String(PACKING_VERSION) };
   return { file: writeSafetensors(tensors, metadata), errors };
 }

@@ -12,10 +12,10 @@ function counted<Source, Cache extends { release(): void }>(model: SearchModel<S
     decoderMacs: model.decoderMacs,
     createCache: () => model.createCache(),
     releaseSource: (source) => model.releaseSource(source),
-    encode(tokens) {
+    encode(tokens, shortlist) {
       work.encoded++;
       work.macs += tokens.length * model.encoderMacs;
-      return model.encode(tokens);
+      return model.encode(tokens, shortlist);
     },
     step(rows, cache, k) {
       work.steps++;

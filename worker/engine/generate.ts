@@ -24,6 +24,8 @@ export interface GenerateOptions extends TurnOptions {
   maxTokens?: number;
   /** Exponent of the length in score = log_prob / length^length_penalty. Default: the model's. */
   lengthPenalty?: number;
+  /** Only tokens of the model's shortlist for each source come out. Default: the model's, which is mostly false. */
+  shortlist?: boolean;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
 }
@@ -37,9 +39,10 @@ export interface SearchModel<Source, Cache extends { release(): void }> {
   /** Work of encoding one source token, and of one row of a decoder step, in multiply-adds. */
   readonly encoderMacs: number;
   readonly decoderMacs: number;
+  readonly hasShortlist?: boolean;
   createCache(): Cache;
   /** @param tokens end token included */
-  encode(tokens: readonly number[]): Source;
+  encode(tokens: readonly number[], shortlist: boolean): Source;
   releaseSource(source: Source): void;
   /** The k best next tokens after each row's prefix, [R, k]. */
   step(rows: readonly { readonly source: Source; readonly prefix: Prefix }[], cache: Cache, k: number): Candidates;
@@ -65,6 +68,10 @@ export async function generate<Source, Cache extends { release(): void }>(
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
   const { maxTokens, onToken } = options;
   checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
+  const { shortlist = config.generation.shortlist ?? false } = options;
+  if (shortlist && !model.hasShortlist) {
+    throw new Error("generate: expected a model with a shortlist, got none; export it with --shortlist");
+  }
   const k = BeamSearch.candidates(beamSize, config.vocab_size);
   const results: Hypothesis[][] = new Array(sources.length);
   const cache = model.createCache();
@@ -74,7 +81,7 @@ export async function generate<Source, Cache extends { release(): void }>(
   const admit = async (index: number) => {
     const tokens = sources[index]!;
     await takeTurns((tokens.length + 1) * model.encoderMacs);
-    const source = model.encode([...tokens, config.eos_token_id]);
+    const source = model.encode([...tokens, config.eos_token_id], shortlist);
     const { max_length_ratio, max_length_bias } = config.generation;
     const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
     const search = new BeamSearch({

@@ -15,6 +15,7 @@ import {
 } from "../model/format.ts";
 import { Classifier } from "./heads.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
+import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
 
 /**
@@ -41,6 +42,7 @@ export async function loadTransformer(
       },
     })),
     decoderNorm: found.norm("decoder.norm"),
+    shortlist: found.shortlist(config.vocab_size),
   });
 }
 
@@ -119,9 +121,13 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
 class FoundWeights {
   readonly #vectors = new Map<string, Address>();
   readonly #matrices = new Map<string, Linear>();
+  readonly #header: Header;
+  readonly #base: Address;
 
   /** @param base address of the first tensor's bytes */
   constructor(config: ModelConfig, header: Header, base: Address) {
+    this.#header = header;
+    this.#base = base;
     const address = (name: string, dtype: TensorType, elements: number): Address => {
       const info = header.tensors.get(name);
       const bytes = dtype === "I8" ? elements : elements * 4;
@@ -148,6 +154,25 @@ class FoundWeights {
         this.#vectors.set(name, address(name, "F32", roundUp(rows * (columns ?? 1), 16)));
       }
     }
+  }
+
+  /** The two tensors of a shortlist, if the model has one. */
+  shortlist(vocabSize: number): ShortlistAddresses | undefined {
+    const offsets = this.#header.tensors.get("shortlist.offsets");
+    const targets = this.#header.tensors.get("shortlist.targets");
+    if (!offsets || !targets) return undefined;
+    const expected = roundUp(vocabSize + 2, TILE_N);
+    if (offsets.dtype !== "I32" || targets.dtype !== "I32" || offsets.byteLength !== 4 * expected) {
+      throw new Error(
+        `loadWeights: shortlist: expected I32 with ${expected} offsets, got ${offsets.dtype} of ${offsets.byteLength} bytes; export again`,
+      );
+    }
+    const base = this.#base;
+    return {
+      offsets: base + offsets.byteOffset,
+      targets: base + targets.byteOffset,
+      targetCount: targets.byteLength / 4,
+    };
   }
 
   #vector(name: string): Address {

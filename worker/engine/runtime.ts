@@ -53,6 +53,22 @@ export function attentionScores(nHeads: number, t: number): number {
 export const ACTIVATIONS = { none: 0, relu: 1, gelu: 2 } as const;
 export type Activation = keyof typeof ACTIVATIONS;
 
+type Gemm = (
+  m: number,
+  n: number,
+  k: number,
+  a: Address,
+  params: Address,
+  w: Address,
+  scale: Address,
+  sum: Address,
+  bias: Address,
+  residual: Address,
+  c: Address,
+  c_stride: number,
+  activation: number,
+) => void;
+
 /** kernels/index.ts as seen from outside. */
 interface Kernels {
   f32_attention(
@@ -83,22 +99,8 @@ interface Kernels {
     position: Address,
     y: Address,
   ): void;
-  qd8_f32_qc8w_gemm(
-    m: number,
-    n: number,
-    k: number,
-    a: Address,
-    params: Address,
-    w: Address,
-    scale: Address,
-    sum: Address,
-    bias: Address,
-    residual: Address,
-    c: Address,
-    c_stride: number,
-    activation: number,
-    pairs: number,
-  ): void;
+  qd8_f32_qc8w_gemm: Gemm;
+  qd8_f32_qc8w_gemm_pairs: Gemm;
   i8_dot_prefers_pairs(): number;
   memory_start(): Address;
 }
@@ -109,8 +111,8 @@ export class Runtime {
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Kernels;
   readonly #allocator: Allocator;
-  /** Which way to sum int8 products is the faster one on this machine; see kernels/dot.ts. */
-  readonly #pairs: number;
+  /** The matrix product, summed in the way that is the faster one on this machine; see kernels/dot.ts. */
+  readonly #gemm: Gemm;
   /** [MAX_TOP_K] f32 values, then [MAX_TOP_K] i32 indices */
   readonly #result: Address;
   #bytes: Uint8Array;
@@ -125,7 +127,8 @@ export class Runtime {
     this.#memory = new WebAssembly.Memory({ initial: Math.ceil((weightBytes + SPARE_BYTES) / WASM_PAGE_BYTES) });
     this.#kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Kernels;
     this.weights = roundUp(this.#kernels.memory_start(), 64);
-    this.#pairs = this.#kernels.i8_dot_prefers_pairs();
+    const { qd8_f32_qc8w_gemm, qd8_f32_qc8w_gemm_pairs, i8_dot_prefers_pairs } = this.#kernels;
+    this.#gemm = i8_dot_prefers_pairs() ? qd8_f32_qc8w_gemm_pairs : qd8_f32_qc8w_gemm;
     this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#floats = new Float32Array(this.#memory.buffer);
     this.#ints = new Int32Array(this.#memory.buffer);
@@ -177,6 +180,10 @@ export class Runtime {
     this.#ints[address >> 2] = value;
   }
 
+  readInt(address: Address): number {
+    return this.#ints[address >> 2]!;
+  }
+
   copy(from: Address, to: Address, bytes: number): void {
     this.#bytes.copyWithin(to, from, from + bytes);
   }
@@ -184,6 +191,29 @@ export class Runtime {
   /** A copy of `length` floats. */
   readFloats(address: Address, length: number): Float32Array {
     return this.#floats.slice(address >> 2, (address >> 2) + length);
+  }
+
+  /** A copy of `length` integers. */
+  readInts(address: Address, length: number): Int32Array {
+    return this.#ints.slice(address >> 2, (address >> 2) + length);
+  }
+
+  /** Copies some rows of a matrix to another, [rows rounded up to 16, k], whose last rows become zeros. */
+  gatherRows(from: Linear, rows: Int32Array, to: Linear): void {
+    const ints = this.#ints;
+    // One 32-bit word is four channels of a row; the words of a tile's sixteen rows take turns.
+    const words = from.k >> 2;
+    const place = ({ weight }: Linear, row: number) => (weight >> 2) + (row >> 4) * words * 16 + (row & 15);
+    ints.fill(0, to.weight >> 2, (to.weight >> 2) + to.n * words);
+    for (let i = 0; i < to.n; i++) {
+      const row = rows[i];
+      ints[(to.scale >> 2) + i] = row === undefined ? 0 : ints[(from.scale >> 2) + row]!;
+      ints[(to.sum >> 2) + i] = row === undefined ? 0 : ints[(from.sum >> 2) + row]!;
+      if (row === undefined) continue;
+      let source = place(from, row);
+      let target = place(to, i);
+      for (let word = 0; word < words; word++, source += 16, target += 16) ints[target] = ints[source]!;
+    }
   }
 
   /** x = embedding[token] · factor + position; x and position are one row of [k] f32. */
@@ -221,7 +251,7 @@ export class Runtime {
     const { n, k, weight, scale, sum, bias } = linear;
     const step = Math.max(16, Math.floor(MAX_MACS_PER_CALL / (m * k * 16)) * 16);
     for (let i = 0; i < n; i += step) {
-      this.#kernels.qd8_f32_qc8w_gemm(
+      this.#gemm(
         m,
         Math.min(step, n - i),
         k,
@@ -235,7 +265,6 @@ export class Runtime {
         c + i * 4,
         cStride,
         ACTIVATIONS[activation],
-        this.#pairs,
       );
     }
   }

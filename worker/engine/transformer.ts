@@ -8,10 +8,11 @@
  * share it; what a request keeps (its sources, its key/value cache) is its own.
  */
 import type { TranslationConfig } from "../model/config.ts";
-import { Blocks, F32 } from "./blocks.ts";
+import { Blocks, F32, type RunState } from "./blocks.ts";
 import { KeyValueCache, type Prefix } from "./cache.ts";
 import { Encoder } from "./encoder.ts";
 import type { Address, Runtime } from "./runtime.ts";
+import { type OutputProjection, Shortlist } from "./shortlist.ts";
 import type { TranslationWeights } from "./weights.ts";
 
 /**
@@ -29,6 +30,8 @@ export interface Source {
   readonly rows: Address;
   /** [T, n_dec_layers, 2 (key, value), d_model] f32; begins the one buffer that also holds `rows` */
   readonly keyValues: Address;
+  /** What its logits are computed with: the whole vocabulary, or the candidates of its shortlist. */
+  readonly output: OutputProjection;
 }
 
 /** One row of a decoder step: feed `prefix`, attend to `source`. */
@@ -52,6 +55,8 @@ export class Transformer {
   readonly #encoder: Encoder;
   /** Bytes of a cache row, [n_dec_layers, 2, d_model] f32. */
   readonly #rowBytes: number;
+  readonly #wholeVocabulary: OutputProjection;
+  readonly #shortlist: Shortlist | undefined;
   /** [R, max_seq_len] i32: addresses of each row's cache rows; undefined before the first step */
   #tables: { address: Address; rows: number } | undefined;
   /** [R, N] f32 of the last step, N = vocab_size rounded up to 16; undefined before the first */
@@ -65,6 +70,14 @@ export class Transformer {
     this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
     this.#encoder = new Encoder(config, runtime, weights.encoder, this.#blocks);
     this.#rowBytes = config.n_dec_layers * 2 * config.d_model * F32;
+    const { embedding, shortlist } = weights;
+    const { vocab_size, eos_token_id } = config;
+    this.#wholeVocabulary = { linear: embedding, tokens: undefined, size: vocab_size };
+    this.#shortlist = shortlist && new Shortlist(runtime, shortlist, embedding, vocab_size, eos_token_id);
+  }
+
+  get hasShortlist(): boolean {
+    return this.#shortlist !== undefined;
   }
 
   /** Bytes of wasm memory this model holds now: weights and working buffers. */
@@ -96,28 +109,31 @@ export class Transformer {
   }
 
   /** Gives the buffers of an encoded source back. */
-  releaseSource(source: Source): void {
-    this.#runtime.free(source.keyValues);
+  releaseSource({ keyValues, output }: Source): void {
+    this.#runtime.free(keyValues);
+    this.#releaseOutput(output);
   }
 
   /**
    * Encodes one source.
    * @param tokens [T], end token included
+   * @param shortlist only tokens of the model's shortlist for this source may come out
    * @returns what the decoder attends to; `releaseSource` frees it
    * @throws RangeError if T is 0 or above max_seq_len, or a token is not of the vocabulary
    */
-  encode(tokens: readonly number[]): Source {
+  encode(tokens: readonly number[], shortlist = false): Source {
     const runtime = this.#runtime;
     const { length } = tokens;
     const state = this.#encoder.encode([tokens]);
     this.#blocks.quantize(length, state);
-    const keyValues = runtime.allocate(length * this.#rowBytes + length * 4);
+    const output = (shortlist && this.#shortlist?.select(tokens)) || this.#wholeVocabulary;
+    const keyValues = this.#allocateKeyValues(length, output);
     const rows = keyValues + length * this.#rowBytes;
     for (let t = 0; t < length; t++) runtime.writeInt(rows + t * 4, keyValues + t * this.#rowBytes);
     this.#weights.decoder.forEach(({ cross }, i) => {
       runtime.product(cross.kv, length, state.q, state.params, keyValues + this.#layerOffset(i), this.#rowBytes);
     });
-    return { length, rows, keyValues };
+    return { length, rows, keyValues, output };
   }
 
   /**
@@ -127,7 +143,7 @@ export class Transformer {
    * @param k how many of the best next tokens to return for each row
    */
   step(rows: readonly DecoderRow[], cache: KeyValueCache, k: number): Candidates {
-    const { d_model, vocab_size } = this.config;
+    const { d_model } = this.config;
     const runtime = this.#runtime;
     const weights = this.#weights;
     const blocks = this.#blocks;
@@ -169,19 +185,36 @@ export class Transformer {
     blocks.normalize(weights.decoderNorm, count, state);
     blocks.quantize(count, state);
     const logits = this.#reserveLogits(count);
-    runtime.product(weights.embedding, count, state.q, state.params, logits);
-
+    this.#project(rows, state, logits);
     const candidates = this.#reserveCandidates(count, k);
-    for (let r = 0; r < count; r++) {
+    rows.forEach(({ source: { output } }, r) => {
+      const { tokens, size } = output;
       const row = logits + r * weights.embedding.n * F32;
-      runtime.topK(vocab_size, row, k, candidates.logProbs, candidates.tokens, r * k);
-      const logSum = runtime.logSumExp(vocab_size, row, candidates.logProbs[r * k]!);
-      for (let i = r * k; i < (r + 1) * k; i++) candidates.logProbs[i]! -= logSum;
-    }
+      runtime.topK(size, row, k, candidates.logProbs, candidates.tokens, r * k);
+      const logSum = runtime.logSumExp(size, row, candidates.logProbs[r * k]!);
+      for (let i = r * k; i < (r + 1) * k; i++) {
+        candidates.logProbs[i]! -= logSum;
+        if (tokens) candidates.tokens[i] = tokens[candidates.tokens[i]!]!;
+      }
+    });
     return candidates;
   }
 
-  /** A copy of the logits [vocab_size] of row r of the last step. */
+  /** logits [R, N] = quantized h · outputᵀ, one product for neighbours of the same output. */
+  #project(rows: readonly DecoderRow[], { q, params }: RunState, logits: Address): void {
+    const { n, k } = this.#weights.embedding;
+    for (let start = 0, end = 0; start < rows.length; start = end) {
+      const { output } = rows[start]!.source;
+      while (end < rows.length && rows[end]!.source.output === output) end++;
+      const row = logits + start * n * F32;
+      this.#runtime.product(output.linear, end - start, q + start * k, params + start * 8, row, n * F32);
+    }
+  }
+
+  /**
+   * A copy of the logits [vocab_size] of row r of the last step; with a shortlist, those of the source's candidates and
+   * then whatever was there.
+   */
   logits(r: number): Float32Array {
     if (!this.#logits) throw new Error("Transformer.logits: expected a step before");
     const { n } = this.#weights.embedding;
@@ -197,6 +230,20 @@ export class Transformer {
   #writeTable(prefix: Prefix, table: Address): void {
     for (let p: Prefix | undefined = prefix; p; p = p.previous) {
       this.#runtime.writeInt(table + p.position * 4, p.cacheRow);
+    }
+  }
+
+  #releaseOutput(output: OutputProjection): void {
+    if (output !== this.#wholeVocabulary) this.#shortlist!.release(output);
+  }
+
+  /** A source is whole, or nothing of it is kept. */
+  #allocateKeyValues(length: number, output: OutputProjection): Address {
+    try {
+      return this.#runtime.allocate(length * this.#rowBytes + length * 4);
+    } catch (error) {
+      this.#releaseOutput(output);
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 /** Where the weights of a model lie in wasm memory, in the shape of the network. */
 import type { Address, Linear, Norm } from "./runtime.ts";
+import type { ShortlistAddresses } from "./shortlist.ts";
 
 export interface SelfAttentionWeights {
   norm: Norm;
@@ -49,6 +50,7 @@ interface CommonWeights {
 export interface TranslationWeights extends CommonWeights {
   decoder: (EncoderLayerWeights & { cross: CrossAttentionWeights })[];
   decoderNorm: Norm;
+  shortlist: ShortlistAddresses | undefined;
 }
 
 export interface ClassificationWeights extends CommonWeights {

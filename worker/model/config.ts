@@ -25,6 +25,8 @@ const generation = z.object({
   /** A hypothesis has at most max_length_ratio · source tokens + max_length_bias tokens. */
   max_length_ratio: z.number().positive().default(2),
   max_length_bias: z.int().min(0).default(16),
+  /** Whether only the tokens of the model's lexical shortlist for a source come out; needs one in the file. */
+  shortlist: z.boolean().optional(),
 });
 
 /** Facts for people: shown by `GET /v1/models` and on the card, never read by the engine. */

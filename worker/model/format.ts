@@ -11,6 +11,11 @@
  *   name_scale   F32 [N]                 real = q · scale, one scale per output channel
  *   name_sum     I32 [N]                 Σ_k q[n, k]: what the activations' zero point is multiplied with
  * Vectors stay F32, padded with zeros to a multiple of 16.
+ *
+ * A translation model may have a lexical shortlist, two more tensors:
+ *   shortlist.offsets  I32 [V + 2]  where the candidates of a source token start; those of every sentence are list V
+ *   shortlist.targets  I32          the target tokens of one list after the other
+ * each padded to a multiple of 16, the offsets with their last one.
  */
 
 /** The version of the packing above; a change of tile order, padding or naming raises it. */
@@ -205,5 +210,34 @@ export function matrixTensors(name: string, matrix: QuantizedMatrix, n: number, 
     { name, shape: [paddedN / TILE_N, paddedK / TILE_K, TILE_N, TILE_K], data: packMatrix(matrix.q, n, k) },
     { name: `${name}_scale`, shape: [paddedN], data: scale },
     { name: `${name}_sum`, shape: [paddedN], data: sum },
+  ];
+}
+
+/** A lexical shortlist: which target tokens may come out for a source. */
+export interface ShortlistLists {
+  /** [vocab_size] the candidates of each source token */
+  ofToken: readonly (readonly number[])[];
+  /** The candidates of every sentence, the end token among them. */
+  common: readonly number[];
+}
+
+/** How many candidates every sentence has, at least, unless the vocabulary is smaller: more than any beam needs. */
+export const SHORTLIST_MIN_COMMON = 64;
+
+/** The two tensors that store a shortlist. */
+export function shortlistTensors({ ofToken, common }: ShortlistLists): Tensor[] {
+  const lists = [...ofToken, common];
+  const total = lists.reduce((sum, list) => sum + list.length, 0);
+  const offsets = new Int32Array(roundUp(lists.length + 1, TILE_N)).fill(total);
+  const targets = new Int32Array(roundUp(total, TILE_N));
+  let start = 0;
+  lists.forEach((list, i) => {
+    offsets[i] = start;
+    targets.set(list, start);
+    start += list.length;
+  });
+  return [
+    { name: "shortlist.offsets", shape: [offsets.length], data: offsets },
+    { name: "shortlist.targets", shape: [targets.length], data: targets },
   ];
 }

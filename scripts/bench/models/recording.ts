@@ -25,8 +25,8 @@ export interface KernelShare {
   macs?: number;
 }
 
-/** Its first three arguments are m, n and k. */
-const PRODUCT = "qd8_f32_qc8w_gemm";
+/** Whichever way it sums; its first three arguments are m, n and k. */
+const isProduct = (name: string) => name.startsWith("qd8_f32_qc8w_gemm");
 /** Runtime.writeInt, which writes the tables of addresses. */
 const WRITE_INT = "writeInt";
 
@@ -125,7 +125,7 @@ export function kernelShares(calls: readonly Call[], burstMs: number): KernelSha
     .map(([name, group], i): KernelShare => {
       const calls = group.filter((call) => call.name !== WRITE_INT).length;
       const share = { name, calls, ms: times[i]! };
-      if (group[0]!.name !== PRODUCT) return share;
+      if (!isProduct(group[0]!.name)) return share;
       const [m, n, k] = group[0]!.args;
       return { ...share, macs: group.length * m! * n! * k! };
     })
@@ -134,6 +134,6 @@ export function kernelShares(calls: readonly Call[], burstMs: number): KernelSha
 
 /** Products by their shapes; attention with the tables it is given, without which it would read elsewhere. */
 function groupOf({ name, args: [m, n, k] }: Call): string {
-  if (name === PRODUCT) return `${name} m = ${m}, [${n}, ${k}]`;
+  if (isProduct(name)) return `${name} m = ${m}, [${n}, ${k}]`;
   return name === WRITE_INT ? "f32_attention" : name;
 }
