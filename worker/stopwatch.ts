@@ -2,9 +2,9 @@
  * How long the parts of a request took, in milliseconds of wall time.
  *
  * A Worker's clock stands still while code runs, against timing attacks, and moves on only at I/O
- * (https://developers.cloudflare.com/workers/runtime-apis/performance/). A part that did no I/O ends with `turn`,
- * which waits for one turn of the event loop. Such a turn takes about a millisecond, which is in the figure, so a
- * request ends with one and has no others: what computes little is counted with what computes much.
+ * (https://developers.cloudflare.com/workers/runtime-apis/performance/). Long work takes turns of the event loop, and
+ * the clock moves on with them; a part that was done before its first turn counts as nothing. Waiting for one only to
+ * read the clock would add a millisecond to every request, more than a short translation takes.
  */
 export class Stopwatch<Part extends string> {
   readonly laps: Record<Part, number>;
@@ -14,16 +14,10 @@ export class Stopwatch<Part extends string> {
     this.laps = Object.fromEntries(parts.map((part) => [part, 0])) as Record<Part, number>;
   }
 
-  /** Ends a part that ended with I/O. */
+  /** Ends a part; the next one begins. */
   lap(part: Part): void {
     const nowMs = performance.now();
     this.laps[part] = Math.round((nowMs - this.#sinceMs) * 10) / 10;
     this.#sinceMs = nowMs;
-  }
-
-  /** Ends a part that only computed. */
-  async turn(part: Part): Promise<void> {
-    await scheduler.wait(0);
-    this.lap(part);
   }
 }
