@@ -3,8 +3,8 @@
  * an abort is noticed.
  */
 
-/** About 3 ms of work; in workerd, the turn itself takes one or two. */
-const DEFAULT_MACS_PER_TURN = 100e6;
+/** About 10 ms of work; in workerd, the turn itself takes one or two, and with 3 ms that was a quarter of the time. */
+const DEFAULT_MACS_PER_TURN = 300e6;
 
 export interface TurnOptions {
   /** Aborting it ends the computation at its next step; the promise rejects with its reason. */

@@ -66,7 +66,7 @@ const responseSchema = z
     timing: z.object({ load_ms: z.number(), queue_ms: z.number(), generate_ms: z.number() }).openapi({
       description:
         "Wall time: loading the model if it was not in memory, waiting for other requests, computing. A deployed Worker's " +
-        "clock stands still while it computes, so what took less than about 3 ms counts as 0",
+        "clock stands still while it computes, so what took less than about 10 ms counts as 0",
     }),
   })
   .openapi("TranslateResponse");
