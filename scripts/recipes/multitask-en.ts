@@ -7,7 +7,7 @@ import { banking77 } from "../data/sets/banking77.ts";
 import { clinc150 } from "../data/sets/clinc150.ts";
 import { gitHubIssues } from "../data/sets/github-issues.ts";
 import { imdb } from "../data/sets/imdb.ts";
-import { loadPlainText } from "../data/sets/plain-text.ts";
+import { loadPlainText, PLAIN_TEXT_CARDS } from "../data/sets/plain-text.ts";
 import { politics } from "../data/sets/politics.ts";
 import { smsSpam } from "../data/sets/sms-spam.ts";
 import { sst2 } from "../data/sets/sst2.ts";
@@ -73,6 +73,7 @@ export const multitaskEn: ClassificationRecipe = {
   },
   pretraining: {
     loadTexts: loadPlainText,
+    data: PLAIN_TEXT_CARDS,
     training: {
       epochs: 1,
       rowsPerStep: { wasm: 32, webgpu: 256 },

@@ -66,7 +66,12 @@ export interface ClassificationRecipe {
   tokenDropout: number;
   training: TrainingOptions;
   /** First teaches the encoder to name hidden tokens of the training texts and of these. */
-  pretraining?: { loadTexts(options: DataOptions): Promise<string[]>; training: TrainingOptions };
+  pretraining?: {
+    loadTexts(options: DataOptions): Promise<string[]>;
+    /** What these texts are, for the card. */
+    data: ClassificationConfig["card"]["training_data"];
+    training: TrainingOptions;
+  };
 }
 
 export type Recipe = TranslationRecipe | ClassificationRecipe;

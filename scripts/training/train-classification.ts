@@ -75,9 +75,12 @@ function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): Classifica
       ...recipe.config.card,
       // The strictest of them holds for the model; the card lists them all.
       licence: "see the training data",
-      training_data: recipe.heads.flatMap(({ sets }, head) =>
-        sets.map(({ card }, set) => ({ name: card.name, licence: card.licence, rows: heads[head]!.rows[set]! })),
-      ),
+      training_data: [
+        ...recipe.heads.flatMap(({ sets }, head) =>
+          sets.map(({ card }, set) => ({ name: card.name, licence: card.licence, rows: heads[head]!.rows[set]! })),
+        ),
+        ...(recipe.pretraining?.data ?? []),
+      ],
       quality: {},
     },
   };

@@ -71,9 +71,6 @@ export interface TrainerOptions {
 /** Seconds between checkpoints inside an epoch. */
 const CHECKPOINT_INTERVAL_S = 180;
 
-/** Thrown when the loss is no number any more. */
-export class DivergedError extends Error {}
-
 /** Trains to the last epoch or until the signal. @returns where the run stands */
 export async function train(options: TrainerOptions): Promise<Progress> {
   const { training, config, task, runDir, replicas, epochs } = options;
@@ -171,7 +168,7 @@ async function trainStep(
   const learningRate = learningRateAt(step, schedule);
   const norm = optimizer.update(replicas.parameters, replicas.gradients, 1 / count, learningRate, step);
   if (!Number.isFinite(norm)) {
-    throw new DivergedError(`step ${step}: the gradient is ${norm}; lower the learning rate in the recipe`);
+    throw new Error(`step ${step}: the gradient is ${norm}; lower the learning rate in the recipe`);
   }
   return {
     step,
