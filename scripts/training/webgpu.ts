@@ -11,9 +11,8 @@ export async function startWebGpu(): Promise<boolean> {
   }
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
-  const navigator = globalThis.navigator ?? {};
-  Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
+  Object.defineProperty(globalThis.navigator, "gpu", { value: gpu, configurable: true });
   // Node aborts if Dawn's instance is collected, so a global keeps it.
-  Object.assign(globalThis, { navigator, edgeSlmGpu: gpu });
+  Object.assign(globalThis, { edgeSlmGpu: gpu });
   return (await gpu.requestAdapter()) !== null;
 }
