@@ -99,6 +99,9 @@ async function pretrain(
   texts: string[],
   { runDir, device, count }: RunOptions,
 ): Promise<Float32Array | undefined> {
+  if (config.model_type !== "edge-slm-encoder") {
+    throw new Error(`${recipe.id}: expected an edge-slm-encoder to pre-train, got an ${config.model_type}`);
+  }
   const dir = join(runDir, "pretrained");
   await openConfig(dir, classificationConfigSchema, config);
   const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
