@@ -60,13 +60,15 @@ test("the engine says what was trained, within the error of quantization", async
     engine,
     texts.map(({ tokens }) => tokens),
   );
+  let decided = 0;
   for (const [i, text] of texts.entries()) {
     const { loss } = await replica.loss(parameters, onlyBatch([text]));
     const said = answers[i]![text.head]!;
     expect(Math.abs(Math.exp(said[text.label]!) - Math.exp(-loss))).toBeLessThan(0.01);
-    // A label that is as likely as the others would prove nothing.
-    expect(Math.abs(said[text.label]! + Math.log(said.length))).toBeGreaterThan(0.01);
+    decided = Math.max(decided, Math.abs(Math.exp(said[text.label]!) - 1 / said.length));
   }
+  // Labels as likely as one another would prove nothing.
+  expect(decided).toBeGreaterThan(0.1);
 });
 
 test("an epoch's batches hold every text once, in the shortest bucket that it fits into", () => {

@@ -10,6 +10,9 @@ import type { Address, Linear, Runtime } from "./runtime.ts";
 import type { SentenceEncoder } from "./sentence-encoder.ts";
 import { makeTurns, type TurnOptions } from "./turns.ts";
 
+/** Tokens of a pass, at most (one text may exceed it): the rows of its products. More would not make them faster. */
+const MAX_ROWS = 128;
+
 /** Working buffers for up to `texts` texts. */
 interface RunState {
   texts: number;
@@ -137,7 +140,7 @@ export async function classify(
     let rows = 0;
     for (let i = results.length; i < texts.length; i++) {
       const tokens = [...texts[i]!, config.eos_token_id];
-      if (rows > 0 && rows + tokens.length > model.encoder.passTokens) break;
+      if (rows > 0 && rows + tokens.length > MAX_ROWS) break;
       pass.push(tokens);
       rows += tokens.length;
     }

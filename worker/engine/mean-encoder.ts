@@ -7,7 +7,6 @@ import type { SentenceEncoder } from "./sentence-encoder.ts";
 import type { CommonWeights } from "./weights.ts";
 
 export class MeanEncoder implements SentenceEncoder {
-  readonly passTokens = 128;
   readonly #config: EncoderConfig;
   readonly #runtime: Runtime;
   readonly #encoder: Encoder;

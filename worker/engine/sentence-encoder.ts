@@ -2,9 +2,6 @@
 import type { Address } from "./runtime.ts";
 
 export interface SentenceEncoder {
-  /** Tokens of a pass, at most (one text may exceed it): more would not make its products faster. */
-  readonly passTokens: number;
-
   /** Work of a pass over so many texts of so many tokens in all, in multiply-adds. */
   macs(texts: number, tokens: number): number;
 
