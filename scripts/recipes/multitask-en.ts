@@ -61,7 +61,7 @@ export const multitaskEn: ClassificationRecipe = {
   tokenDropout: 0.1,
   training: {
     epochs: 20,
-    rowsPerStep: { wasm: 32, webgpu: 256 },
+    rowsPerStep: { cpu: 32, webgpu: 256 },
     peakLearningRate: 1e-3,
     warmupSteps: 300,
     decayShare: 0.5,
@@ -76,7 +76,7 @@ export const multitaskEn: ClassificationRecipe = {
     data: PLAIN_TEXT_CARDS,
     training: {
       epochs: 1,
-      rowsPerStep: { wasm: 32, webgpu: 256 },
+      rowsPerStep: { cpu: 32, webgpu: 256 },
       peakLearningRate: 2e-3,
       warmupSteps: 500,
       decayShare: 0.3,

@@ -13,7 +13,7 @@ export interface DataOptions {
 export interface TrainingOptions {
   epochs: number;
   /** Rows of one step, over all replicas, on a CPU and on a GPU. */
-  rowsPerStep: { wasm: number; webgpu: number };
+  rowsPerStep: { cpu: number; webgpu: number };
   peakLearningRate: number;
   warmupSteps: number;
   /** The share of the steps over which the learning rate falls to zero. */

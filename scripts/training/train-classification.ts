@@ -11,7 +11,7 @@ import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
-import type { RunOptions } from "./run-options.ts";
+import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import type { TextShape } from "./text-batches.ts";
 import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts";
@@ -33,7 +33,7 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
   const initial = pretraining && (await pretrain(recipe, pretraining, config, tokenizer, texts(), options));
   if (pretraining && !initial) return false;
 
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const encode = (split: "train" | "dev") =>
     heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
   const dev = encode("dev");
@@ -86,8 +86,8 @@ function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): Classifica
   };
 }
 
-function shapeOf({ rowLength, slots }: ClassificationRecipe, rowsPerStep: number, count: number): TextShape {
-  return { rows: Math.ceil(rowsPerStep / count), length: rowLength, slots };
+function shapeOf({ rowLength, slots }: ClassificationRecipe, rows: number, count: number): TextShape {
+  return { rows: Math.ceil(rows / count), length: rowLength, slots };
 }
 
 /** @returns the best parameters of the pre-training, or undefined if it was stopped */
@@ -102,7 +102,7 @@ async function pretrain(
   const dir = join(runDir, "pretrained");
   await openConfig(dir, classificationConfigSchema, config);
   const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const task = pretrainingTask({
     config,
     shape,
