@@ -74,8 +74,9 @@ export const multitaskEn: ClassificationRecipe = {
   pretraining: {
     loadTexts: loadPlainText,
     data: PLAIN_TEXT_CARDS,
+    epochTokens: 4_000_000,
     training: {
-      epochs: 1,
+      epochs: 3,
       rowsPerStep: { cpu: 32, webgpu: 256 },
       peakLearningRate: 2e-3,
       warmupSteps: 500,

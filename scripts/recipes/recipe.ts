@@ -70,6 +70,8 @@ export interface ClassificationRecipe {
     loadTexts(options: DataOptions): Promise<string[]>;
     /** What these texts are, for the card. */
     data: ClassificationConfig["card"]["training_data"];
+    /** Tokens of an epoch, drawn anew from all of them. */
+    epochTokens: number;
     training: TrainingOptions;
   };
 }

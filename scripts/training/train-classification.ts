@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
+import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
@@ -93,7 +94,7 @@ function shapeOf({ rowLength, slots }: ClassificationRecipe, rows: number, count
 /** @returns the best parameters of the pre-training, or undefined if it was stopped */
 async function pretrain(
   recipe: ClassificationRecipe,
-  { training }: NonNullable<ClassificationRecipe["pretraining"]>,
+  { training, epochTokens }: NonNullable<ClassificationRecipe["pretraining"]>,
   config: ClassificationConfig,
   tokenizer: Tokenizer,
   texts: string[],
@@ -101,7 +102,8 @@ async function pretrain(
 ): Promise<Float32Array | undefined> {
   const dir = join(runDir, "pretrained");
   await openConfig(dir, classificationConfigSchema, config);
-  const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
+  const encode = cachedEncode(tokenizer);
+  const windows = texts.flatMap((text) => allWindows(encode(text), recipe.rowLength - 1));
   const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const task = pretrainingTask({
     config,
@@ -109,11 +111,12 @@ async function pretrain(
     count,
     train: windows.filter((_, i) => i % HELD_OUT !== 0),
     dev: windows.filter((_, i) => i % HELD_OUT === 0),
+    epochTokens,
     seed: training.seed,
   });
   const tokens = windows.reduce((sum, window) => sum + window.length, 0);
   console.log(
-    `${recipe.id}: pre-training on ${tokens} tokens, ${task.stepsPerEpoch} steps an epoch; run folder ${dir}`,
+    `${recipe.id}: pre-training on ${epochTokens} of ${tokens} tokens an epoch, ${task.stepsPerEpoch} steps; run folder ${dir}`,
   );
   const { done } = await runSession({
     device,

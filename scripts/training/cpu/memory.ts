@@ -73,6 +73,10 @@ export class Arena {
     return address;
   }
 
+  copy(from: Address, to: Address, floats: number): void {
+    this.#floats.copyWithin(to / 4, from / 4, from / 4 + floats);
+  }
+
   /** Gives back all that was allocated since the mark. */
   release(mark: Address): void {
     this.#next = mark;

@@ -152,7 +152,7 @@ export class Tape {
     const y = this.#create(x.rows, x.columns);
     const { kernels } = this.#arena;
     const size = x.rows * x.columns;
-    kernels.f32_axpy(size, 1, x.value, y.value);
+    this.#arena.copy(x.value, y.value, size);
     const add = this.#dropoutAdd(size);
     add(branch.value, y.value);
     this.#notes.push(() => {
@@ -164,7 +164,7 @@ export class Tape {
 
   dropout(x: Tensor): Tensor {
     if (this.#dropout === 0) return x;
-    const y = this.#create(x.rows, x.columns);
+    const y = this.#createZeros(x.rows, x.columns);
     const add = this.#dropoutAdd(x.rows * x.columns);
     add(x.value, y.value);
     this.#notes.push(() => add(y.gradient, x.gradient));
@@ -177,7 +177,7 @@ export class Tape {
     const d = embedding.columns;
     const factor = Math.sqrt(d);
     const rowBytes = d * F32;
-    const x = this.#create(tokens.length, d);
+    const x = this.#createZeros(tokens.length, d);
     tokens.forEach((token, i) => {
       kernels.f32_axpy(d, factor, embedding.value + token * rowBytes, x.value + i * rowBytes);
       kernels.f32_axpy(d, 1, table.value + positions[i]! * rowBytes, x.value + i * rowBytes);
@@ -195,7 +195,7 @@ export class Tape {
     const { kernels } = this.#arena;
     const { columns } = x;
     const rowBytes = columns * F32;
-    const y = this.#create(segments.length, columns);
+    const y = this.#createZeros(segments.length, columns);
     segments.forEach(({ start, length }, i) => {
       for (let r = start; r < start + length; r++) {
         kernels.f32_axpy(columns, 1 / length, x.value + r * rowBytes, y.value + i * rowBytes);
@@ -216,7 +216,7 @@ export class Tape {
     const { kernels } = this.#arena;
     const { columns } = x;
     const rowBytes = columns * F32;
-    const y = this.#create(rows.length, columns);
+    const y = this.#createZeros(rows.length, columns);
     rows.forEach((row, i) => {
       kernels.f32_axpy(columns, 1, x.value + row * rowBytes, y.value + i * rowBytes);
     });
@@ -258,8 +258,15 @@ export class Tape {
     return [smoothed, plain];
   }
 
-  #create(rows: number, columns: number): Tensor {
+  /** The gradient is zeros; so is the value, for those who add to it. */
+  #createZeros(rows: number, columns: number): Tensor {
     const value = this.#arena.allocateZeros(rows * columns);
+    return { rows, columns, value, gradient: this.#arena.allocateZeros(rows * columns) };
+  }
+
+  /** The same for those who write every element. */
+  #create(rows: number, columns: number): Tensor {
+    const value = this.#arena.allocate(rows * columns);
     return { rows, columns, value, gradient: this.#arena.allocateZeros(rows * columns) };
   }
 
