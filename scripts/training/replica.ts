@@ -27,13 +27,3 @@ export interface Replica {
   /** The loss of a batch, without dropout and smoothing. */
   loss(parameters: Float32Array, batch: HostBatch): Promise<BatchResult>;
 }
-
-/** Starts a replica; only what it needs is loaded. @throws Error if there is no such device */
-export async function createReplica(options: ReplicaOptions): Promise<Replica> {
-  if (options.device === "cpu") {
-    const { CpuReplica } = await import("./cpu/cpu-replica.ts");
-    return new CpuReplica(options);
-  }
-  const { JaxReplica } = await import("./jax-replica.ts");
-  return JaxReplica.create(options.device, options);
-}

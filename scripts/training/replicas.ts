@@ -6,7 +6,7 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type { HostBatch } from "./batches.ts";
 import { parameterCount, parameterSlices } from "./parameters.ts";
-import { type BatchResult, createReplica, type ReplicaOptions } from "./replica.ts";
+import type { BatchResult, Replica, ReplicaOptions } from "./replica.ts";
 import { startWebGpu } from "./webgpu.ts";
 
 type Request = { kind: "gradients"; batch: HostBatch; seed: number } | { kind: "loss"; batch: HostBatch };
@@ -37,6 +37,16 @@ function add(results: BatchResult[]): BatchResult {
     total.count += count;
   }
   return total;
+}
+
+/** Starts a replica; only what it needs is loaded. @throws Error if there is no such device */
+export async function createReplica(options: ReplicaOptions): Promise<Replica> {
+  if (options.device === "cpu") {
+    const { CpuReplica } = await import("./cpu/cpu-replica.ts");
+    return new CpuReplica(options);
+  }
+  const { JaxReplica } = await import("./jax-replica.ts");
+  return JaxReplica.create(options.device, options);
 }
 
 /** Starts `count` replicas. On WebGPU there is one, in this thread: the GPU is parallel enough. */

@@ -9,7 +9,7 @@ import { FloatTransformer } from "../../scripts/float/transformer.ts";
 import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
-import { createReplica } from "../../scripts/training/replica.ts";
+import { createReplica } from "../../scripts/training/replicas.ts";
 import { type PairShape, translationBatches } from "../../scripts/training/translation-batches.ts";
 import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
-import { createReplica } from "../../scripts/training/replica.ts";
+import { createReplica } from "../../scripts/training/replicas.ts";
 import { draw, shares } from "../../scripts/training/sampling.ts";
 import { classificationBatches, type LabelledTokens, maskedBatches } from "../../scripts/training/text-batches.ts";
 import { allWindows, randomWindows } from "../../scripts/training/texts.ts";

@@ -1,10 +1,14 @@
 /** A contender of the training suite: forward and backward passes of one replica on one device. */
+import type { TranslationConfig } from "../../../worker/model/config.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../training/parameters.ts";
 import { uniformStream } from "../../training/random.ts";
-import { createReplica, type DeviceName, type Replica } from "../../training/replica.ts";
+import type { DeviceName, Replica } from "../../training/replica.ts";
+import { createReplica } from "../../training/replicas.ts";
 import { type PairShape, translationBatches } from "../../training/translation-batches.ts";
 import { serve } from "../child.ts";
-import { BATCH, type TrainedConfig } from "./suite.ts";
+
+/** Rows of packed sentence pairs. */
+const SHAPE: PairShape = { rows: 32, sourceLength: 48, targetLength: 48 };
 
 let replica: Replica;
 let parameters: Float32Array;
@@ -13,7 +17,7 @@ let batch: ReturnType<typeof randomBatch>;
 
 export const methods = {
   /** Builds the network and runs a first step, which compiles it where the device does that. */
-  async open(device: DeviceName, config: TrainedConfig): Promise<void> {
+  async open(device: DeviceName, config: TranslationConfig): Promise<void> {
     const slices = parameterSlices(config);
     parameters = new Float32Array(parameterCount(slices));
     gradients = new Float32Array(parameters.length);
@@ -33,13 +37,12 @@ export const methods = {
 };
 
 /** Sentence pairs as long as captions are: 8 to 20 tokens a side. */
-function randomBatch(config: TrainedConfig) {
+function randomBatch(config: TranslationConfig) {
   const uniform = uniformStream(1);
   const sentence = () =>
     Array.from({ length: 8 + Math.floor(uniform() * 13) }, () => 3 + Math.floor(uniform() * (config.vocab_size - 3)));
-  const pairs = Array.from({ length: 8 * BATCH.rows }, () => ({ source: sentence(), target: sentence() }));
-  const shape: PairShape = BATCH;
-  return [...translationBatches(pairs, shape, config, 1, 1)][0]![0]!;
+  const pairs = Array.from({ length: 8 * SHAPE.rows }, () => ({ source: sentence(), target: sentence() }));
+  return [...translationBatches(pairs, SHAPE, config, 1, 1)][0]![0]!;
 }
 
 serve(methods);

@@ -4,12 +4,7 @@ import { startChild } from "../child.ts";
 import { type Figure, ratios, summarize } from "../figures.ts";
 import type { methods as Contender } from "./node.ts";
 
-export type TrainedConfig = TranslationConfig;
-
-/** Rows of packed sentence pairs. */
-export const BATCH = { rows: 32, sourceLength: 48, targetLength: 48 };
-
-export async function benchTraining(config: TrainedConfig, rounds: number): Promise<Figure[]> {
+export async function benchTraining(config: TranslationConfig, rounds: number): Promise<Figure[]> {
   const [ours, jax] = [0, 1].map(() => startChild<typeof Contender>(new URL("node.ts", import.meta.url)));
   try {
     await ours!.open("cpu", config);

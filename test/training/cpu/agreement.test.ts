@@ -4,7 +4,7 @@ import type { HostBatch } from "../../../scripts/training/batches.ts";
 import type { Objective } from "../../../scripts/training/objectives.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
 import { uniformStream } from "../../../scripts/training/random.ts";
-import { createReplica } from "../../../scripts/training/replica.ts";
+import { createReplica } from "../../../scripts/training/replicas.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
