@@ -43,13 +43,13 @@ export function f32_lstm_cell(m: i32, k: i32, gates: usize, c: usize, h: usize):
 }
 
 /** 1 / (1 + e^−x) */
-function sigmoid(x: v128): v128 {
+export function sigmoid(x: v128): v128 {
   const one = constant(table, 0);
   return f32x4.div(one, f32x4.add(one, exp(f32x4.pmin(constant(table, 2), f32x4.neg(x)))));
 }
 
 /** 1 − 2 / (1 + e^2x) */
-function tanh(x: v128): v128 {
+export function tanh(x: v128): v128 {
   const one = constant(table, 0);
   const two = constant(table, 1);
   return f32x4.sub(one, f32x4.div(two, f32x4.add(one, exp(f32x4.pmin(constant(table, 2), f32x4.mul(two, x))))));

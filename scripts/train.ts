@@ -39,7 +39,9 @@ await new Command("train")
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
-  .addOption(new Option("--device <name>", "where to compute").choices(["auto", "webgpu", "wasm"]).default("auto"))
+  .addOption(
+    new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "wasm"]).default("auto"),
+  )
   .option("--threads <n>", "replicas on the CPU (default: one per core)", positiveInteger)
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
   .action((id: string, options: Options) => main(id, options).catch(fail))

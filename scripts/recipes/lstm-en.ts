@@ -50,7 +50,7 @@ export const lstmEn: ClassificationRecipe = {
   tokenDropout: 0.1,
   training: {
     epochs: 8,
-    rowsPerStep: { wasm: 128, webgpu: 1024 },
+    rowsPerStep: { cpu: 128, webgpu: 1024 },
     peakLearningRate: 3e-3,
     warmupSteps: 100,
     decayShare: 0.5,

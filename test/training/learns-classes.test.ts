@@ -22,7 +22,7 @@ test.each([TINY_CLASSIFIER, TINY_LSTM])(
     };
     const replicas = await createReplicas(
       {
-        device: "wasm",
+        device: "cpu",
         objective: { kind: "classification", config },
         regularization: { dropout: 0, labelSmoothing: 0 },
       },

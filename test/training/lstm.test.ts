@@ -5,7 +5,7 @@ import { loadKernels } from "../../scripts/kernels.ts";
 import { lstmBatches, lstmSteps } from "../../scripts/training/lstm-batches.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
-import { Replica } from "../../scripts/training/replica.ts";
+import { createReplica } from "../../scripts/training/replicas.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import { classify } from "../../worker/engine/heads.ts";
 import { loadClassifier } from "../../worker/engine/load.ts";
@@ -15,9 +15,9 @@ import { TINY_LSTM as config, countedTexts } from "./tiny.ts";
 const shape = { rows: 8, length: 12, slots: 1 };
 const slices = parameterSlices(config);
 const parameters = new Float32Array(parameterCount(slices));
-const replicaOf = (labelSmoothing: number) =>
-  Replica.create({
-    device: "wasm",
+const replicaOf = (labelSmoothing: number, device: "cpu" | "wasm" = "wasm") =>
+  createReplica({
+    device,
     objective: { kind: "classification", config },
     regularization: { dropout: 0, labelSmoothing },
   });
@@ -37,8 +37,8 @@ test("a forget gate begins open", () => {
   expect([...bias].map((value, i) => value === Number(i >= length / 4 && i < length / 2)).every(Boolean)).toBe(true);
 });
 
-test("texts that share a batch are classified as if alone", async () => {
-  const replica = await replicaOf(0.1);
+test.each(["cpu", "wasm"] as const)("texts that share a batch are classified as if alone, %s", async (device) => {
+  const replica = await replicaOf(0.1, device);
   const texts = countedTexts(7, 5, 11);
   const together = await replica.loss(parameters, onlyBatch(texts));
   let alone = 0;
@@ -47,8 +47,8 @@ test("texts that share a batch are classified as if alone", async () => {
   expect(together.loss).toBeCloseTo(alone, 3);
 });
 
-test("gradients agree with finite differences", async () => {
-  await expectTrueGradients(await replicaOf(0.1), parameters, onlyBatch(countedTexts(8, 7, 8)), slices);
+test.each(["cpu", "wasm"] as const)("gradients agree with finite differences, %s", async (device) => {
+  await expectTrueGradients(await replicaOf(0.1, device), parameters, onlyBatch(countedTexts(8, 7, 8)), slices);
 });
 
 test("the engine says what was trained, within the error of quantization", async () => {
