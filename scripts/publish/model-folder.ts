@@ -7,7 +7,15 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ModelConfig, parseModelConfig, tensorSpecs } from "../../worker/model/config.ts";
-import { checkPacking, type Header, readHeader, roundUp, TILE_K, TILE_N } from "../../worker/model/format.ts";
+import {
+  checkPacking,
+  type Header,
+  readHeader,
+  roundUp,
+  SHORTLIST_TENSORS,
+  TILE_K,
+  TILE_N,
+} from "../../worker/model/format.ts";
 import {
   fileKey,
   type Manifest,
@@ -19,6 +27,7 @@ import {
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 
 export interface ModelFolder {
+  directory: string;
   manifest: Manifest;
   contents: Map<ModelFileName, Uint8Array>;
 }
@@ -65,12 +74,22 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
   }
   try {
     return {
+      directory,
       manifest: makeManifest(id.data, checkModel(contents), contents),
       contents,
     };
   } catch (error) {
     throw new Error(`${directory}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
+}
+
+export function tokenizerOf({ contents }: ModelFolder): Tokenizer {
+  return Tokenizer.fromJson(new TextDecoder().decode(contents.get("tokenizer.json")));
+}
+
+/** The bytes of model.safetensors, as the engine takes them. */
+export function weightsOf({ contents }: ModelFolder): ReadableStream<Uint8Array> {
+  return new Blob([contents.get("model.safetensors")! as Uint8Array<ArrayBuffer>]).stream();
 }
 
 function checkModel(contents: Map<ModelFileName, Uint8Array>): ModelConfig {
@@ -121,7 +140,8 @@ function checkTensors(config: ModelConfig, header: Header): void {
     const found = info ? `${info.dtype} ${info.shape}` : "none";
     if (found !== tensor) throw new Error(`model.safetensors: ${name}: expected ${tensor}, got ${found}; export again`);
   }
-  const extra = [...header.tensors.keys()].filter((name) => !expected.has(name));
+  const optional = config.task === "translation" ? SHORTLIST_TENSORS : [];
+  const extra = [...header.tensors.keys()].filter((name) => !expected.has(name) && !optional.includes(name));
   if (extra.length > 0)
     throw new Error(`model.safetensors: tensors that config.json does not have: ${extra.join(", ")}`);
 }
