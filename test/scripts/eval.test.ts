@@ -85,7 +85,11 @@ describe("translateAll", () => {
 describe("npm run eval", () => {
   const recipe = ["--recipe", "multi30k-en-de"];
   const refused: [string, () => Promise<string[]> | string[], RegExp][] = [
-    ["an unknown model", () => ["nothing"], /^nothing: expected a model's folder or its name in .*models, there is nei/],
+    [
+      "an unknown model",
+      () => ["nothing"],
+      /^nothing: expected a model's folder or its name in .*models, there is nei/,
+    ],
     ["an unknown recipe", () => [tiny], /^unknown recipe tiny; expected one of: multi30k-en-de/],
     [
       "an unknown split",
