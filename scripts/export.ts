@@ -5,16 +5,16 @@
  * as ONNX graphs instead.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Command } from "commander";
 import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
-import { modelCard } from "./export/card.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
+import { writeModelFolder } from "./export/write-model.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
 import { shortlistOf } from "./shortlist/of-recipe.ts";
@@ -97,23 +97,7 @@ async function main(id: string, options: Options): Promise<void> {
   const { file, errors } = quantizeModel(config, parameters, shortlist);
   const exported = await exportedConfig(recipe, config, { file, tokenizer, devScore: progress.bestScore, data });
 
-  const temporary = `${outDir}.part`;
-  try {
-    await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary, { recursive: true });
-    await writeFile(join(temporary, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
-    await writeFile(join(temporary, "tokenizer.json"), tokenizer);
-    await writeFile(join(temporary, "model.safetensors"), file);
-    const facts = { id, config: exported, parameters: parameters.length, bytes: file.length };
-    await writeFile(join(temporary, "card.md"), modelCard(facts));
-    await mkdir(dirname(outDir), { recursive: true });
-    await rm(outDir, { recursive: true, force: true });
-    await rename(temporary, outDir);
-  } catch (cause) {
-    // What cannot be removed was not written.
-    await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    throw new Error(`export: cannot write ${outDir}: ${(cause as Error).message}`, { cause });
-  }
+  await writeModelFolder(outDir, { id, config: exported, tokenizer, file, parameters: parameters.length });
 
   const width = Math.max(...errors.map(({ name }) => name.length));
   console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);

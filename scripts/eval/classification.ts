@@ -5,7 +5,7 @@
  * (compared.ts).
  */
 import cliProgress from "cli-progress";
-import { type Classifier, classify } from "../../worker/engine/heads.ts";
+import type { Classifier } from "../../worker/engine/heads.ts";
 import { loadClassifier } from "../../worker/engine/load.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
@@ -19,7 +19,7 @@ import { FloatClassifier } from "../float/classifier.ts";
 import { loadKernels } from "../kernels.ts";
 import { expectedCalibrationError } from "../metrics/calibration.ts";
 import { measureClassification, type OutOfScopeQuality } from "../metrics/classification.ts";
-import type { Answer, TextClassifier } from "../metrics/classify.ts";
+import { type Answer, engineClassifier } from "../metrics/classify.ts";
 import { cpuMs } from "../metrics/cpu-time.ts";
 import { type DeletionFigures, testDeletion } from "../metrics/deletion.ts";
 import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
@@ -144,9 +144,8 @@ async function openModels(
   options: EvalOptions,
 ): Promise<ComparedModel[]> {
   const parameters = parameterCount(parameterSlices(config));
-  const int8: TextClassifier = { config, classify: (tokens, asked) => classify(engine, tokens, { heads: asked }) };
   const { bytes } = folder.manifest.files["model.safetensors"];
-  const models = [compareClassifier(int8, tokenizer, heads, { name: "int8", parameters, bytes })];
+  const models = [compareClassifier(engineClassifier(engine), tokenizer, heads, { name: "int8", parameters, bytes })];
   if (options.float !== undefined) {
     const float = await FloatClassifier.load(options.float, config);
     models.push(compareClassifier(float, tokenizer, heads, { name: "float", parameters, bytes: 4 * parameters }));

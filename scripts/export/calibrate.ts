@@ -2,13 +2,11 @@
  * What is fitted on dev once the int8 weights are final: the temperature of each head (Guo et al. 2017,
  * arXiv:1706.04599), and where a head knows out of scope, the probability below which its best label is not given.
  */
-import { classify, logSoftmax } from "../../worker/engine/heads.ts";
-import { loadClassifier } from "../../worker/engine/load.ts";
+import { logSoftmax } from "../../worker/engine/heads.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
-import { loadKernels } from "../kernels.ts";
 import { fitTemperature, type ScoredText } from "../metrics/calibration.ts";
-import { type Answer, answerOf, classifyAll } from "../metrics/classify.ts";
+import { type Answer, answerOf, classifyAll, openClassifier } from "../metrics/classify.ts";
 import { formatTable } from "../report/table.ts";
 import type { LoadedHead } from "../training/texts.ts";
 
@@ -35,11 +33,7 @@ export async function calibrate(
   loaded: Pick<LoadedHead, "dev">[],
 ): Promise<HeadCalibration[]> {
   const uncalibrated = { ...config, heads: config.heads.map((head) => plainHead(head)) };
-  const engine = await loadClassifier(uncalibrated, new Blob([file]).stream(), await loadKernels());
-  const model = {
-    config: uncalibrated,
-    classify: (tokens: number[][], heads: number[]) => classify(engine, tokens, { heads }),
-  };
+  const model = await openClassifier(uncalibrated, file);
   const calibrations: HeadCalibration[] = [];
   for (const [i, { dev }] of loaded.entries()) {
     const logProbs = await classifyAll(

@@ -2,17 +2,31 @@
  * Classifies a list of texts as `POST /v1/classify` does: cleaned, long ones cut into windows whose answers are
  * combined, the temperature and the threshold of the head applied. What computes is the caller's.
  */
-import { combineWindows, isOutOfScope } from "../../worker/engine/heads.ts";
+import { type Classifier, classify, combineWindows, isOutOfScope } from "../../worker/engine/heads.ts";
+import { loadClassifier } from "../../worker/engine/load.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { cleanText } from "../../worker/text/clean.ts";
 import { textWindows } from "../../worker/text/windows.ts";
+import { loadKernels } from "../kernels.ts";
 
 /** What is asked of a model; the Worker's engine is one, and a float checkpoint. */
 export interface TextClassifier {
   readonly config: ClassificationConfig;
   /** Token ids of each text, without the end token → for each text and each of the heads the log_probs of its labels. */
   classify(texts: number[][], heads: number[]): Promise<Float64Array[][]>;
+}
+
+/** An int8 model in the Worker's engine, from the bytes of its model.safetensors. */
+export async function openClassifier(
+  config: ClassificationConfig,
+  file: Uint8Array<ArrayBuffer>,
+): Promise<TextClassifier> {
+  return engineClassifier(await loadClassifier(config, new Blob([file]).stream(), await loadKernels()));
+}
+
+export function engineClassifier(engine: Classifier): TextClassifier {
+  return { config: engine.config, classify: (texts, heads) => classify(engine, texts, { heads }) };
 }
 
 /** What a text is given. */

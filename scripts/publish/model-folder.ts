@@ -3,8 +3,9 @@
  * its manifest. Writes nothing.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ModelConfig, parseModelConfig, tensorSpecs } from "../../worker/model/config.ts";
 import {
@@ -51,17 +52,34 @@ export async function listModelFolders(): Promise<string[]> {
   return folders;
 }
 
-/** A model's folder from its path, or from its name in `models/`. */
+/** Whether `models/` has one of this name. */
+export function isShipped(id: string): boolean {
+  return existsSync(join(modelsPath, id));
+}
+
+/** Where the model of a run of one's own is: shipped models are in `models/`. */
+export const RUN_MODEL = "model";
+
+/**
+ * A model's folder from its path, or from its name: `models/<name>`, or the model of the run `runs/<name>`.
+ * @throws Error if there is none
+ */
 export async function findModelFolder(model: string): Promise<string> {
-  for (const folder of [resolve(model), join(modelsPath, model)]) {
+  for (const folder of [resolve(model), join(modelsPath, model), resolve("runs", model, RUN_MODEL)]) {
     if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
   }
-  throw new Error(`${model}: expected a model's folder or its name in ${modelsPath}, there is neither`);
+  throw new Error(`${model}: expected a model's folder or its name in ${modelsPath} or runs, there is none`);
+}
+
+/** The folder's name, or that of the run whose model it is. */
+function nameOf(directory: string): string {
+  const path = resolve(directory);
+  return basename(path) === RUN_MODEL ? basename(dirname(path)) : basename(path);
 }
 
 /** @throws Error naming the file and what is wrong with it */
 export async function readModelFolder(directory: string): Promise<ModelFolder> {
-  const id = modelIdSchema.safeParse(basename(resolve(directory)));
+  const id = modelIdSchema.safeParse(nameOf(directory));
   if (!id.success) throw new Error(`${directory}: the folder's name is the model's id; ${id.error.issues[0]?.message}`);
   const contents = new Map<ModelFileName, Uint8Array>();
   for (const name of MODEL_FILES) {

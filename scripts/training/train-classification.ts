@@ -19,7 +19,15 @@ import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts"
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
 
-export async function trainClassification(recipe: ClassificationRecipe, options: RunOptions): Promise<boolean> {
+/**
+ * @param begin the parameters to begin with where the recipe does not pre-train, flat; default: random ones
+ * @returns whether it came to the end, or was stopped
+ */
+export async function trainClassification(
+  recipe: ClassificationRecipe,
+  options: RunOptions,
+  begin?: (config: ClassificationConfig) => Float32Array,
+): Promise<boolean> {
   const { id, pretraining } = recipe;
   const { runDir, device, count, data, epochs } = options;
   const training = { ...recipe.training, ...(epochs && { epochs }) };
@@ -30,7 +38,9 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
   const tokenizer = await openTokenizer(runDir, texts, vocabulary);
   const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
 
-  const initial = pretraining && (await pretrain(recipe, pretraining, config, tokenizer, texts(), options));
+  const initial = pretraining
+    ? await pretrain(recipe, pretraining, config, tokenizer, texts(), options)
+    : begin?.(config);
   if (pretraining && !initial) return false;
 
   const shape = shapeOf(recipe, training.rowsPerStep[device], count);
@@ -63,7 +73,7 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
     scoreName: "accuracy",
     ...(initial && { initial }),
   });
-  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}`);
   return done;
 }
 

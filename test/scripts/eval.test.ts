@@ -88,7 +88,7 @@ describe("npm run eval", () => {
     [
       "an unknown model",
       () => ["nothing"],
-      /^nothing: expected a model's folder or its name in .*models, there is nei/,
+      /^nothing: expected a model's folder or its name in .*models or runs, there is none/,
     ],
     ["an unknown recipe", () => [tiny], /^unknown recipe tiny; expected one of: multi30k-en-de/],
     [
