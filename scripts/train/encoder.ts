@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type ClassificationConfig, expectTask, parseConfigOf } from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
@@ -12,6 +12,8 @@ import { readCheckpoint } from "../training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../training/parameters.ts";
 
 export interface PretrainedEncoder {
+  /** Of the model or the run that it comes from. */
+  id: string;
   /** Of the model that it comes from. */
   config: ClassificationConfig;
   /** Text of tokenizer.json. */
@@ -32,6 +34,7 @@ export async function readEncoder(from: string): Promise<PretrainedEncoder> {
   const config = expectTask("classification", folder.manifest.config);
   const text = new TextDecoder();
   return {
+    id: folder.manifest.id,
     config,
     tokenizer: text.decode(folder.contents.get("tokenizer.json")),
     tensors: dequantizeModel(config, folder.contents.get("model.safetensors")!),
@@ -46,6 +49,7 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
   const tokenizerPath = [join(runDir, "tokenizer.json"), join(runDir, "..", "tokenizer.json")].find(existsSync);
   if (tokenizerPath === undefined) throw new Error(`${runDir}: expected a tokenizer.json in it`);
   return {
+    id: basename(dirname(tokenizerPath)),
     config,
     tokenizer: await readFile(tokenizerPath, "utf8"),
     tensors: new Map(slices.map(({ name, offset, length }) => [name, parameters.subarray(offset, offset + length)])),

@@ -79,7 +79,7 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), config);
   const { file } = quantizeModel(config, parameters);
   const calibrations = await calibrate(config, file, tokenizer, await loadHeads(recipe, {}));
-  const calibrated = withEncoderCard(calibratedConfig(config, calibrations), encoder, options.from);
+  const calibrated = withEncoderCard(calibratedConfig(config, calibrations), encoder);
   const quality = await measure(calibrated, file, tokenizer, splits, runDir);
   const modelDir = join(runDir, RUN_MODEL);
   await writeModelFolder(modelDir, {
@@ -189,18 +189,14 @@ async function vocabSizeOf(runDir: string, encoder: PretrainedEncoder | undefine
 }
 
 /** What the encoder learnt from is in the classifier, too. */
-function withEncoderCard(
-  config: ClassificationConfig,
-  encoder: PretrainedEncoder | undefined,
-  from: string | undefined,
-): ClassificationConfig {
+function withEncoderCard(config: ClassificationConfig, encoder: PretrainedEncoder | undefined): ClassificationConfig {
   if (!encoder) return { ...config, card: { ...config.card, licence: "your own data" } };
   const { licence, training_data } = encoder.config.card;
   return {
     ...config,
     card: {
       ...config.card,
-      licence: `your own data; the encoder is that of ${basename(from!)}: ${licence}`,
+      licence: `your own data; the encoder is that of ${encoder.id}: ${licence}`,
       training_data: [...config.card.training_data, ...training_data],
     },
   };
