@@ -45,7 +45,9 @@ function end(done: boolean): never {
 /** What every training can be told. */
 function withDevice(command: Command): Command {
   return command
-    .addOption(new Option("--device <name>", "where to compute").choices(["auto", "webgpu", "wasm"]).default("auto"))
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "wasm"]).default("auto"),
+    )
     .option("--threads <n>", "replicas on the CPU (default: one per core)", positiveInteger);
 }
 

@@ -1,81 +1,78 @@
 /**
- * A float checkpoint of a classifier, computed by the graph that trained it: it shows what quantization costs. In jax-js
- * on the CPU, as plain loops would take an hour for what a test split has.
+ * A float checkpoint of a classifier, computed by the network that trained it: it shows what quantization costs. Never
+ * served.
  */
-import { defaultDevice, init, jit, type Array as NdArray, numpy as np } from "@jax-js/jax";
 import { logSoftmax } from "../../worker/engine/heads.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import type { TextClassifier } from "../metrics/classify.ts";
-import { type HostBatch, packRows } from "../training/batches.ts";
-import type { Params } from "../training/blocks.ts";
+import { hostArray } from "../training/batches.ts";
 import { readCheckpoint } from "../training/checkpoint.ts";
-import { classificationLogits, labelOffsets, type TokenBatch } from "../training/classification.ts";
+import { type Address, Arena } from "../training/cpu/memory.ts";
+import { runLogits } from "../training/cpu/network.ts";
+import { Tape, type Tensor } from "../training/cpu/tape.ts";
 import { parameterSlices } from "../training/parameters.ts";
-import { fillTokens, type TextShape, textPacking } from "../training/text-batches.ts";
 
-const ROWS = 8;
-const SLOTS = 16;
-
-type Forward = (params: Params, batch: TokenBatch) => NdArray;
+/** Texts that are computed at once: what a step allocates grows with them. */
+const BATCH = 32;
 
 export class FloatClassifier implements TextClassifier {
   readonly config: ClassificationConfig;
-  readonly #params: Params;
-  readonly #forward: Forward;
-  readonly #shape: TextShape;
+  readonly #arena = new Arena();
+  readonly #weights = new Map<string, Tensor>();
+  /** What a batch allocates begins here. */
+  readonly #mark: Address;
 
-  private constructor(config: ClassificationConfig, params: Params) {
+  private constructor(config: ClassificationConfig, parameters: Float32Array) {
     this.config = config;
-    this.#params = params;
-    this.#shape = { rows: ROWS, length: config.max_seq_len, slots: SLOTS };
-    this.#forward = jit((p: Params, batch: TokenBatch) => classificationLogits(p, batch, SLOTS, config)) as Forward;
+    const base = this.#arena.allocate(parameters.length);
+    this.#arena.floats(base, parameters.length).set(parameters);
+    for (const { name, shape, offset } of parameterSlices(config)) {
+      const [rows, columns] = shape.length === 2 ? shape : [1, shape[0]];
+      this.#weights.set(name, { rows, columns, value: base + 4 * offset, gradient: 0 });
+    }
+    this.#mark = this.#arena.mark;
   }
 
   /** @throws Error in one line if there is no such file, it is broken, or it belongs to another configuration */
   static async load(path: string, config: ClassificationConfig): Promise<FloatClassifier> {
-    const { parameters } = await readCheckpoint(path, config);
-    await init("wasm");
-    defaultDevice("wasm");
-    const params: Params = {};
-    for (const { name, shape, offset, length } of parameterSlices(config)) {
-      params[name] = np.array(parameters.slice(offset, offset + length), { shape });
-    }
-    return new FloatClassifier(config, params);
+    return new FloatClassifier(config, (await readCheckpoint(path, config)).parameters);
   }
 
   async classify(texts: number[][], heads: number[]): Promise<Float64Array[][]> {
-    const { offsets, total } = labelOffsets(this.config);
-    const items = texts.map((tokens, index) => ({ tokens, index }));
-    const rows = packRows(items, textPacking<(typeof items)[number]>(this.#shape));
     const results: Float64Array[][] = [];
-    for (let start = 0; start < rows.length; start += ROWS) {
-      const batch = rows.slice(start, start + ROWS);
-      const logits = await this.#logits(fillTokens(batch, this.#shape, this.config).arrays);
-      for (const [r, row] of batch.entries()) {
-        for (const [slot, { index }] of row.entries()) {
-          const from = (r * SLOTS + slot) * total;
-          results[index] = heads.map((head) => {
-            const { labels, temperature } = this.config.heads[head]!;
-            return logSoftmax(
-              logits.subarray(from + offsets[head]!, from + offsets[head]! + labels.length),
-              temperature,
-            );
-          });
-        }
-      }
+    for (let start = 0; start < texts.length; start += BATCH) {
+      results.push(...this.#classifyBatch(texts.slice(start, start + BATCH), heads));
     }
     return results;
   }
 
-  /** [B·S, labels of all heads] */
-  async #logits(arrays: HostBatch["arrays"]): Promise<Float32Array> {
-    const upload = ({ data, shape }: HostBatch["arrays"][string]) => np.array(data, { shape, dtype: np.int32 });
-    const params = Object.fromEntries(Object.entries(this.#params).map(([name, array]) => [name, array.ref]));
-    const logits = this.#forward(params, {
-      source: upload(arrays.source!),
-      sourceSegment: upload(arrays.sourceSegment!),
-      sourcePosition: upload(arrays.sourcePosition!),
-    });
-    return (await logits.data()) as Float32Array;
+  #classifyBatch(texts: number[][], heads: number[]): Float64Array[][] {
+    this.#arena.release(this.#mark);
+    const tape = new Tape(this.#arena, 0, 0);
+    const logits = runLogits(tape, (name) => this.#weights.get(name)!, this.#arrays(texts), this.config, heads);
+    return texts.map((_, text) =>
+      heads.map((head, i) => {
+        const { value, columns } = logits[i]!;
+        return logSoftmax(
+          this.#arena.floats(value + 4 * text * columns, columns),
+          this.config.heads[head]!.temperature,
+        );
+      }),
+    );
+  }
+
+  /** A text a row, its end token behind it. */
+  #arrays(texts: number[][]) {
+    const length = 1 + texts.reduce((most, tokens) => Math.max(most, tokens.length), 0);
+    const shape = [texts.length, length];
+    const [source, sourceSegment, sourcePosition] = [hostArray(shape), hostArray(shape), hostArray(shape)];
+    for (const [row, tokens] of texts.entries()) {
+      for (const [i, token] of [...tokens, this.config.eos_token_id].entries()) {
+        source.data[row * length + i] = token;
+        sourceSegment.data[row * length + i] = 1;
+        sourcePosition.data[row * length + i] = i;
+      }
+    }
+    return { source, sourceSegment, sourcePosition };
   }
 }

@@ -61,7 +61,7 @@ export const multitaskEn: ClassificationRecipe = {
   tokenDropout: 0.1,
   training: {
     epochs: 20,
-    rowsPerStep: { wasm: 32, webgpu: 256 },
+    rowsPerStep: { cpu: 32, webgpu: 256 },
     peakLearningRate: 1e-3,
     warmupSteps: 300,
     decayShare: 0.5,
@@ -74,9 +74,10 @@ export const multitaskEn: ClassificationRecipe = {
   pretraining: {
     loadTexts: loadPlainText,
     data: PLAIN_TEXT_CARDS,
+    epochTokens: 4_000_000,
     training: {
-      epochs: 1,
-      rowsPerStep: { wasm: 32, webgpu: 256 },
+      epochs: 3,
+      rowsPerStep: { cpu: 32, webgpu: 256 },
       peakLearningRate: 2e-3,
       warmupSteps: 500,
       decayShare: 0.3,

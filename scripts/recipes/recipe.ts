@@ -13,7 +13,7 @@ export interface DataOptions {
 export interface TrainingOptions {
   epochs: number;
   /** Rows of one step, over all replicas, on a CPU and on a GPU. */
-  rowsPerStep: { wasm: number; webgpu: number };
+  rowsPerStep: { cpu: number; webgpu: number };
   peakLearningRate: number;
   warmupSteps: number;
   /** The share of the steps over which the learning rate falls to zero. */
@@ -70,6 +70,8 @@ export interface ClassificationRecipe {
     loadTexts(options: DataOptions): Promise<string[]>;
     /** What these texts are, for the card. */
     data: ClassificationConfig["card"]["training_data"];
+    /** Tokens of an epoch, drawn anew from all of them. */
+    epochTokens: number;
     training: TrainingOptions;
   };
 }

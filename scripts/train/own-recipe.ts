@@ -34,7 +34,7 @@ export function ownRecipe(
   const rows = splits.train.length;
   const classes = new Set(splits.train.map(({ label }) => label)).size;
   const sizes = encoder?.config ?? SIZES.find(([from]) => rows >= from)![1];
-  const epochs = encoder ? clamp(16_000 / rows, 5, 40) : clamp(60_000 / rows, 8, 60);
+  const epochs = encoder ? clamp(30_000 / rows, 6, 40) : clamp(100_000 / rows, 8, 60);
   const set: ClassificationSet = {
     id,
     language: language === "zh" ? "zh" : "en",
@@ -72,7 +72,7 @@ export function ownRecipe(
     tokenDropout: 0.1,
     training: {
       epochs,
-      rowsPerStep: { wasm: 16, webgpu: 64 },
+      rowsPerStep: { cpu: 16, webgpu: 64 },
       peakLearningRate: encoder ? 1e-3 : sizes.d_model < 128 ? 5e-3 : 2e-3,
       warmupSteps: 20,
       decayShare: 0.7,

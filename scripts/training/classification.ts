@@ -4,19 +4,16 @@
  */
 import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
-import { type Dropout, encode, hashDropout, type Params, type Regularization } from "./blocks.ts";
+import { encode, hashDropout, type Params, type Regularization } from "./blocks.ts";
 
 /** All int32. Texts are packed, up to S of them in a row. */
-export type TokenBatch = {
+export type ClassificationBatch = {
   /** [B, L] token ids */
   source: NdArray;
   /** [B, L] 1…S, 0 is padding */
   sourceSegment: NdArray;
   /** [B, L] */
   sourcePosition: NdArray;
-};
-
-export type ClassificationBatch = TokenBatch & {
   /** [B, S] index of the label among all heads' labels, −1 where there is no text */
   label: NdArray;
   /** [B, S] index of the head, −1 where there is no text */
@@ -44,22 +41,6 @@ function poolSegments(h: NdArray, segments: NdArray, slots: number): NdArray {
   return np.matmul(member.mul(np.reciprocal(count)), h.reshape([b, l, d])).reshape([b * slots, d]);
 }
 
-/** [B·S, labels of all heads] of each text; of no use where there is none. */
-export function classificationLogits(
-  params: Params,
-  { source, sourceSegment, sourcePosition }: TokenBatch,
-  slots: number,
-  config: ClassificationConfig,
-  dropout: Dropout = (x) => x,
-): NdArray {
-  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, dropout);
-  const pooled = dropout(poolSegments(h, sourceSegment, slots));
-  const names = config.heads.map(({ name }) => name);
-  const weight = np.concatenate(names.map((name) => params[`heads.${name}.weight`]!.ref));
-  const bias = np.concatenate(names.map((name) => params[`heads.${name}.bias`]!.ref));
-  return np.matmul(pooled, weight.transpose()).add(bias);
-}
-
 /** Summed cross-entropy of a batch in nats: [smoothed, plain], scalars over all its texts. */
 export function classificationLoss(
   params: Params,
@@ -68,10 +49,17 @@ export function classificationLoss(
   config: ClassificationConfig,
   { dropout: rate, labelSmoothing }: Regularization,
 ): [NdArray, NdArray] {
-  const { label, head, ...tokens } = batch;
+  const { source, sourceSegment, sourcePosition, label, head } = batch;
   const slots = label.shape[1]!;
-  const logits = classificationLogits(params, tokens, slots, config, hashDropout(rate, seed));
+  const dropout = hashDropout(rate, seed);
+  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, dropout);
+  const pooled = dropout(poolSegments(h, sourceSegment, slots));
+
   const { total } = labelOffsets(config);
+  const names = config.heads.map(({ name }) => name);
+  const weight = np.concatenate(names.map((name) => params[`heads.${name}.weight`]!.ref));
+  const bias = np.concatenate(names.map((name) => params[`heads.${name}.bias`]!.ref));
+  const logits = np.matmul(pooled, weight.transpose()).add(bias);
 
   // Which head each column belongs to: a text sees its own head's columns alone.
   const columns = config.heads.flatMap(({ labels }, i) => labels.map(() => i));

@@ -21,7 +21,7 @@ export interface DeviceChoice {
 
 /** WebGPU if there is an adapter, else the CPU with one replica per core. */
 export async function chooseDevice(wanted: DeviceName | "auto", threads?: number): Promise<DeviceChoice> {
-  const device = wanted === "auto" ? ((await startWebGpu()) ? "webgpu" : "wasm") : wanted;
+  const device = wanted === "auto" ? ((await startWebGpu()) ? "webgpu" : "cpu") : wanted;
   return { device, count: device === "webgpu" ? 1 : (threads ?? availableParallelism()) };
 }
 

@@ -103,7 +103,7 @@ export function* maskedBatches(
 const MASKED_SHARE = 0.15;
 
 /** Token ids, segments and positions; rows that are missing stay padding. */
-export function fillTokens(rows: { tokens: number[] }[][], shape: TextShape, config: ClassificationConfig) {
+function fillTokens(rows: { tokens: number[] }[][], shape: TextShape, config: ClassificationConfig) {
   const source = hostArray([shape.rows, shape.length], config.pad_token_id);
   const sourceSegment = hostArray([shape.rows, shape.length]);
   const sourcePosition = hostArray([shape.rows, shape.length]);

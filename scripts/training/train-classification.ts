@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
+import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
-import type { RunOptions } from "./run-options.ts";
+import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import type { TextShape } from "./text-batches.ts";
 import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts";
@@ -43,7 +44,7 @@ export async function trainClassification(
     : begin?.(config);
   if (pretraining && !initial) return false;
 
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const encode = (split: "train" | "dev") =>
     heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
   const dev = encode("dev");
@@ -96,14 +97,14 @@ function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): Classifica
   };
 }
 
-function shapeOf({ rowLength, slots }: ClassificationRecipe, rowsPerStep: number, count: number): TextShape {
-  return { rows: Math.ceil(rowsPerStep / count), length: rowLength, slots };
+function shapeOf({ rowLength, slots }: ClassificationRecipe, rows: number, count: number): TextShape {
+  return { rows: Math.ceil(rows / count), length: rowLength, slots };
 }
 
 /** @returns the best parameters of the pre-training, or undefined if it was stopped */
 async function pretrain(
   recipe: ClassificationRecipe,
-  { training }: NonNullable<ClassificationRecipe["pretraining"]>,
+  { training, epochTokens }: NonNullable<ClassificationRecipe["pretraining"]>,
   config: ClassificationConfig,
   tokenizer: Tokenizer,
   texts: string[],
@@ -111,19 +112,21 @@ async function pretrain(
 ): Promise<Float32Array | undefined> {
   const dir = join(runDir, "pretrained");
   await openConfig(dir, classificationConfigSchema, config);
-  const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const encode = cachedEncode(tokenizer);
+  const windows = texts.flatMap((text) => allWindows(encode(text), recipe.rowLength - 1));
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const task = pretrainingTask({
     config,
     shape,
     count,
     train: windows.filter((_, i) => i % HELD_OUT !== 0),
     dev: windows.filter((_, i) => i % HELD_OUT === 0),
+    epochTokens,
     seed: training.seed,
   });
   const tokens = windows.reduce((sum, window) => sum + window.length, 0);
   console.log(
-    `${recipe.id}: pre-training on ${tokens} tokens, ${task.stepsPerEpoch} steps an epoch; run folder ${dir}`,
+    `${recipe.id}: pre-training on ${epochTokens} of ${tokens} tokens an epoch, ${task.stepsPerEpoch} steps; run folder ${dir}`,
   );
   const { done } = await runSession({
     device,

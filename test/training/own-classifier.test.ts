@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function trainClassify(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const device = ["--device", "wasm", "--threads", "1", "--persist-to", join(folder, "state")];
+  const device = ["--device", "cpu", "--threads", "1", "--persist-to", join(folder, "state")];
   return promisify(execFile)(process.execPath, [script, "classify", ...args, ...device], { cwd: folder }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
@@ -159,7 +159,7 @@ describe("npm run train -- classify", () => {
     ],
   ])("refuses %s", async (_, { content, data = "x.csv", ...options }: Refused, error) => {
     if (content) await write(data, content);
-    const given = { data: join(folder, data), upload: false, device: "wasm" as const, persistTo: folder };
+    const given = { data: join(folder, data), upload: false, device: "cpu" as const, persistTo: folder };
     const log = vi.spyOn(console, "log").mockImplementation(() => {});
     await expect(trainOwn({ ...given, ...options }).finally(() => log.mockRestore())).rejects.toThrow(error);
   });
