@@ -21,7 +21,15 @@ import { tokenVectors } from "./token-vectors.ts";
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
 
-export async function trainClassification(recipe: ClassificationRecipe, options: RunOptions): Promise<boolean> {
+/**
+ * @param begin the parameters to begin with where the recipe does not pre-train, flat; default: random ones
+ * @returns whether it came to the end, or was stopped
+ */
+export async function trainClassification(
+  recipe: ClassificationRecipe,
+  options: RunOptions,
+  begin?: (config: ClassificationConfig) => Float32Array,
+): Promise<boolean> {
   const { id, pretraining } = recipe;
   const { runDir, device, count, data, epochs } = options;
   const training = { ...recipe.training, ...(epochs && { epochs }) };
@@ -71,9 +79,10 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
       if (hidden)
         parameters.set((await readCheckpoint(join(pretrainedDir(runDir), "best.safetensors"), config)).parameters);
       else if (pretraining) setTokenVectors(parameters, config, windows(), training.seed);
+      else if (begin) parameters.set(begin(config));
     },
   });
-  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}`);
   return done;
 }
 

@@ -31,6 +31,17 @@ export function runLoss(
   }
 }
 
+/** Logits [texts, labels] of each of the heads, by their index; nothing is dropped if the tape does not. */
+export function runLogits(
+  tape: Tape,
+  weights: Weights,
+  arrays: Arrays,
+  config: ClassificationConfig,
+  heads: readonly number[],
+): Tensor[] {
+  return new Network(tape, weights, config).classificationLogits(arrays, config, heads);
+}
+
 /** The real tokens of packed rows, one text behind the other. */
 interface Packed {
   tokens: Int32Array;
@@ -124,6 +135,13 @@ class Network {
       plain += p;
     });
     return [smoothed, plain];
+  }
+
+  classificationLogits(arrays: Arrays, config: ClassificationConfig, heads: readonly number[]): Tensor[] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const pooled = tape.pool(this.#encode(texts), texts.segments);
+    return heads.map((head) => this.#linear(pooled, `heads.${config.heads[head]!.name}`));
   }
 
   maskedTokensLoss(arrays: Arrays, smoothing: number): [number, number] {
