@@ -69,27 +69,40 @@ export function* lstmBatches(
   for (const bucket of lengths.keys()) if (open[bucket]!.length > 0) yield group(bucket);
 }
 
-/** Rows that are missing have length 0. */
 function fillBatch(
   texts: LabelledTokens[],
   rows: number,
   length: number,
-  { pad_token_id, eos_token_id }: ClassificationConfig,
+  config: ClassificationConfig,
   offsets: number[],
 ): HostBatch {
-  const arrays = {
-    source: hostArray([length, rows], pad_token_id),
-    length: hostArray([rows]),
-    label: hostArray([rows, 1], -1),
-    head: hostArray([rows, 1], -1),
-  };
-  let total = 0;
-  for (const [row, { tokens, head, label }] of texts.entries()) {
-    for (let t = 0; t <= tokens.length; t++) arrays.source.data[t * rows + row] = tokens[t] ?? eos_token_id;
-    arrays.length.data[row] = tokens.length + 1;
-    arrays.head.data[row] = head;
-    arrays.label.data[row] = offsets[head]! + label;
-    total += tokens.length + 1;
+  const columns = tokenColumns(
+    texts.map(({ tokens }) => tokens),
+    rows,
+    length,
+    config,
+  );
+  const label = hostArray([rows, 1], -1);
+  const head = hostArray([rows, 1], -1);
+  for (const [row, text] of texts.entries()) {
+    head.data[row] = text.head;
+    label.data[row] = offsets[text.head]! + text.label;
   }
-  return { arrays, count: texts.length, tokens: total };
+  const tokens = columns.length.data.reduce((sum, count) => sum + count, 0);
+  return { arrays: { ...columns, label, head }, count: texts.length, tokens };
+}
+
+/** The arrays `source` and `length` of an `LstmBatch`. Rows that are missing have length 0. */
+export function tokenColumns(
+  texts: number[][],
+  rows: number,
+  length: number,
+  { pad_token_id, eos_token_id }: Pick<ClassificationConfig, "pad_token_id" | "eos_token_id">,
+) {
+  const columns = { source: hostArray([length, rows], pad_token_id), length: hostArray([rows]) };
+  for (const [row, tokens] of texts.entries()) {
+    for (let t = 0; t <= tokens.length; t++) columns.source.data[t * rows + row] = tokens[t] ?? eos_token_id;
+    columns.length.data[row] = tokens.length + 1;
+  }
+  return columns;
 }

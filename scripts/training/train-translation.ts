@@ -44,6 +44,6 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
     }),
     scoreName: "BLEU",
   });
-  if (done) console.log(`done: best dev BLEU ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  if (done) console.log(`done: best dev BLEU ${score.toFixed(2)} at step ${step}`);
   return done;
 }

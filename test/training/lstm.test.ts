@@ -1,7 +1,12 @@
 /** Long short-term memories in training: batches, gradients, and the same arithmetic as the engine's. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { quantizeModel } from "../../scripts/export/quantize.ts";
+import { FloatClassifier } from "../../scripts/float/classifier.ts";
 import { loadKernels } from "../../scripts/kernels.ts";
+import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { lstmBatches, lstmSteps } from "../../scripts/training/lstm-batches.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
@@ -53,16 +58,22 @@ test.each(["cpu", "wasm"] as const)("gradients agree with finite differences, %s
 
 test("the engine says what was trained, within the error of quantization", async () => {
   const replica = await replicaOf(0);
+  const directory = await mkdtemp(join(tmpdir(), "edge-slm-lstm-"));
+  const checkpoint = join(directory, "best.safetensors");
+  const progress = { step: 0, epoch: 0, group: 0, bestScore: 0, bestStep: 0, elapsedS: 0 };
+  await writeCheckpoint(checkpoint, config, parameters, progress);
+  const float = await FloatClassifier.load(checkpoint, config);
+  await rm(directory, { recursive: true });
   const { file } = quantizeModel(config, parameters);
   const engine = await loadClassifier(config, new Blob([file]).stream(), await loadKernels());
   const texts = countedTexts(12, 4, 11);
-  const answers = await classify(
-    engine,
-    texts.map(({ tokens }) => tokens),
-  );
+  const tokens = texts.map((text) => text.tokens);
+  const answers = await classify(engine, tokens);
+  const floats = await float.classify(tokens, [0, 1]);
   let decided = 0;
   for (const [i, text] of texts.entries()) {
     const { loss } = await replica.loss(parameters, onlyBatch([text]));
+    expect(floats[i]![text.head]![text.label]).toBeCloseTo(-loss, 4);
     const said = answers[i]![text.head]!;
     expect(Math.abs(Math.exp(said[text.label]!) - Math.exp(-loss))).toBeLessThan(0.01);
     decided = Math.max(decided, Math.abs(Math.exp(said[text.label]!) - 1 / said.length));

@@ -12,10 +12,22 @@ export function lstmLoss(
   config: LstmClassificationConfig,
   smoothing: number,
 ): [number, number] {
+  const texts = lstmVectors(tape, weights, arrays, config);
+  if (!texts) return [0, 0];
+  return headsLoss(tape, weights, tape.dropout(texts.vectors), arrays, texts.rows, config, smoothing);
+}
+
+/** The vectors of a batch's texts, [texts, d_model], and the row in the batch of each; undefined if it has none. */
+export function lstmVectors(
+  tape: Tape,
+  weights: Weights,
+  arrays: HostBatch["arrays"],
+  { bos_token_id }: LstmClassificationConfig,
+): { vectors: Tensor; rows: number[] } | undefined {
   const { data: lengths } = arrays.length!;
   // Longest first: the texts that still go on at a step are the first ones.
   const order = [...lengths.keys()].filter((row) => lengths[row]! > 0).sort((a, b) => lengths[b]! - lengths[a]!);
-  if (order.length === 0) return [0, 0];
+  if (order.length === 0) return undefined;
   const going: number[] = [];
   const tokens: number[] = [];
   for (let t = 0; t < lengths[order[0]!]!; t++) {
@@ -31,7 +43,7 @@ export function lstmLoss(
     weights("encoder.recurrent.weight"),
     going,
   );
-  const bos = embed(order.map(() => config.bos_token_id));
+  const bos = embed(order.map(() => bos_token_id));
   const { h } = tape.lstm(fromInput("decoder", bos), weights("decoder.recurrent.weight"), [order.length], encoded);
-  return headsLoss(tape, weights, tape.dropout(h), arrays, order, config, smoothing);
+  return { vectors: h, rows: order };
 }

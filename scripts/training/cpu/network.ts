@@ -2,13 +2,17 @@
  * The network on a tape: the same arithmetic as ../blocks.ts and the losses beside it (translation.ts, classification.ts,
  * masked-tokens.ts), which are its oracle in the tests.
  */
-
-import type { EncoderClassificationConfig, EncoderConfig, TranslationConfig } from "../../../worker/model/config.ts";
-import { expectTransformer } from "../../../worker/model/config.ts";
+import {
+  type ClassificationConfig,
+  type EncoderClassificationConfig,
+  type EncoderConfig,
+  expectTransformer,
+  type TranslationConfig,
+} from "../../../worker/model/config.ts";
 import type { HostArray, HostBatch } from "../batches.ts";
 import type { Objective } from "../objectives.ts";
 import { headsLoss, type Weights } from "./heads.ts";
-import { lstmLoss } from "./lstm.ts";
+import { lstmLoss, lstmVectors } from "./lstm.ts";
 import type { Segment, Tape, Tensor } from "./tape.ts";
 
 type Arrays = HostBatch["arrays"];
@@ -32,6 +36,29 @@ export function runLoss(
     case "masked-tokens":
       return network.maskedTokensLoss(arrays, labelSmoothing);
   }
+}
+
+/** Logits [texts, labels] of each of the heads, by their index; nothing is dropped if the tape does not. */
+export function runLogits(
+  tape: Tape,
+  weights: Weights,
+  arrays: Arrays,
+  config: ClassificationConfig,
+  heads: readonly number[],
+): Tensor[] {
+  const vectors = vectorsOf(tape, weights, arrays, config);
+  return heads.map((head) => {
+    const name = `heads.${config.heads[head]!.name}`;
+    return tape.linear(vectors, weights(`${name}.weight`), weights(`${name}.bias`));
+  });
+}
+
+/** [texts, d_model], in the order of the batch's texts */
+function vectorsOf(tape: Tape, weights: Weights, arrays: Arrays, config: ClassificationConfig): Tensor {
+  if (config.model_type !== "edge-slm-lstm") return new Network(tape, weights, config).vectors(arrays);
+  const { vectors, rows } = lstmVectors(tape, weights, arrays, config)!;
+  const order = [...rows.keys()].sort((a, b) => rows[a]! - rows[b]!);
+  return tape.gather(vectors, order);
 }
 
 /** The real tokens of packed rows, one text behind the other. */
@@ -109,6 +136,12 @@ class Network {
     const [, slots] = arrays.label!.shape as [number, number];
     const places = texts.slots.map(({ row, slot }) => row * slots + slot);
     return headsLoss(tape, this.#weights, pooled, arrays, places, config, smoothing);
+  }
+
+  /** The mean of each text's outputs, [texts, d_model] */
+  vectors(arrays: Arrays): Tensor {
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    return this.#tape.pool(this.#encode(texts), texts.segments);
   }
 
   maskedTokensLoss(arrays: Arrays, smoothing: number): [number, number] {
