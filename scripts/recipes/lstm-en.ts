@@ -7,6 +7,7 @@
 import { agNews } from "../data/sets/ag-news.ts";
 import { banking77 } from "../data/sets/banking77.ts";
 import { clinc150 } from "../data/sets/clinc150.ts";
+import { loadPlainText, PLAIN_TEXT_CARDS } from "../data/sets/plain-text.ts";
 import { sst2 } from "../data/sets/sst2.ts";
 import { trec } from "../data/sets/trec.ts";
 import type { ClassificationRecipe } from "./recipe.ts";
@@ -48,6 +49,7 @@ export const lstmEn: ClassificationRecipe = {
   epochTexts: 40_000,
   samplingExponent: 0.5,
   tokenDropout: 0.1,
+  pretraining: { loadTexts: loadPlainText, data: PLAIN_TEXT_CARDS },
   training: {
     epochs: 8,
     rowsPerStep: { cpu: 128, webgpu: 1024 },
