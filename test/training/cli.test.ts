@@ -34,7 +34,7 @@ test.each([
   {
     name: "an unknown device",
     args: ["multi30k-en-de", "--device", "tpu"],
-    error: /Allowed choices are auto, webgpu, wasm/,
+    error: /Allowed choices are auto, cpu, webgpu, wasm/,
   },
 ])("$name ends with one line and exit code 1", async ({ args, error }) => {
   const { code, stderr } = await runTrain(...args);
