@@ -65,14 +65,17 @@ export interface ClassificationRecipe {
   /** Probability that a token of a training text is left out. */
   tokenDropout: number;
   training: TrainingOptions;
-  /** First teaches the encoder to name hidden tokens of the training texts and of these. */
+  /** What is learned from the training texts and these, before any label is seen. */
   pretraining?: {
     loadTexts(options: DataOptions): Promise<string[]>;
     /** What these texts are, for the card. */
     data: ClassificationConfig["card"]["training_data"];
-    /** Tokens of an epoch, drawn anew from all of them. */
-    epochTokens: number;
-    training: TrainingOptions;
+    /** The embedding begins with vectors of what tokens stand beside; then the encoder learns to name hidden tokens. */
+    hiddenTokens?: {
+      /** Tokens of an epoch, drawn anew from all of them. */
+      epochTokens: number;
+      training: TrainingOptions;
+    };
   };
 }
 
