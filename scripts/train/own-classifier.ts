@@ -43,6 +43,10 @@ export interface OwnOptions {
   persistTo: string;
 }
 
+/** With fewer rows to train on than this, a shipped encoder is worth a hint. */
+const FEW_ROWS = 5_000;
+const ENCODERS: Record<string, string> = { en: "multitask-en", zh: "multitask-zh" };
+
 /** What a run was made of: another content or another option makes another run. */
 const FINGERPRINT = "classify.json";
 
@@ -55,6 +59,9 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   const splits = splitTexts(table.texts, table.name);
   const encoder = options.from === undefined ? undefined : await readEncoder(options.from);
   const language = options.language ?? guessLanguage(splits.train);
+  if (!encoder && splits.train.length < FEW_ROWS && isShipped(ENCODERS[language] ?? "")) {
+    console.log(`few rows: --from ${ENCODERS[language]} begins with an encoder that knows the language`);
+  }
 
   const runDir = join("runs", name);
   await openRun(runDir, fingerprintOf(table.texts, encoder, options));

@@ -39,9 +39,10 @@ export async function trainSplits(data: OwnData, options: SplitsOptions): Promis
   const { runDir } = run;
   const { train } = data.splits;
   const tokenizer = await openOwnTokenizer(runDir, train, encoder);
-  const counts = train.map(({ text }) => tokenizer.encode(text).length);
-  const rowLength = Math.min(rowLengthFor(counts), encoder?.config.max_seq_len ?? Infinity);
-  const recipe = ownRecipe(data, { vocabSize: await vocabSizeOf(runDir, encoder), rowLength, language }, encoder);
+  const tokenCounts = train.map(({ text }) => tokenizer.encode(text).length);
+  const rowLength = Math.min(rowLengthFor(tokenCounts), encoder?.config.max_seq_len ?? Infinity);
+  const vocabSize = await vocabSizeOf(runDir, encoder);
+  const recipe = ownRecipe(data, { vocabSize, rowLength, tokenCounts, language }, encoder);
   const begin = encoder && ((config: ClassificationConfig) => parametersFrom(encoder, config, recipe.training.seed));
   if (!(await trainClassification(recipe, { ...run, data: {} }, begin))) return undefined;
 
