@@ -98,7 +98,7 @@ async function measure(
   try {
     const data = { id: "curve", file: "curve", labelColumn: "label", splits };
     const trained = await trainSplits(data, { runDir, ...device, language, encoder });
-    if (!trained) process.exit(130);
+    if (!trained) throw new Error("curve: stopped");
     const { config, file, tokenizer } = trained;
     const texts = splits.test.map(({ text }) => text);
     const logProbs = await classifyAll(await openClassifier(config, file), tokenizer, 0, texts);

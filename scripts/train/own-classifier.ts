@@ -59,8 +59,9 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   const splits = splitTexts(table.texts, table.name);
   const encoder = options.from === undefined ? undefined : await readEncoder(options.from);
   const language = options.language ?? guessLanguage(splits.train);
-  if (!encoder && splits.train.length < FEW_ROWS && isShipped(ENCODERS[language] ?? "")) {
-    console.log(`few rows: --from ${ENCODERS[language]} begins with an encoder that knows the language`);
+  const shipped = ENCODERS[language];
+  if (!encoder && splits.train.length < FEW_ROWS && shipped !== undefined && isShipped(shipped)) {
+    console.log(`few rows: --from ${shipped} begins with an encoder that knows the language`);
   }
 
   const runDir = join("runs", name);
@@ -185,7 +186,10 @@ async function measure(
     confidences,
     predicted.map((label, i) => label === expected[i]),
   );
-  const linear = testBaseline(trainBaseline({ train, dev }, "en"), test).quality;
+  const linear = testBaseline(
+    trainBaseline({ train, dev }, config.source_languages[0] === "zh" ? "zh" : "en"),
+    test,
+  ).quality;
   console.log(`\nOn the test rows, int8 in the Worker's engine:\n${formatQuality(quality)}`);
   console.log(`expected calibration error ${error.toFixed(3)}`);
   console.log(
