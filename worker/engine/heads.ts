@@ -27,7 +27,7 @@ export class Classifier {
     this.#runtime = runtime;
     this.#weights = weights;
     this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
-    this.#encoder = new Encoder(config, runtime, weights.encoder, this.#blocks);
+    this.#encoder = new Encoder(config, weights.encoder, this.#blocks);
   }
 
   /** Bytes of wasm memory this model holds now: weights and working buffers. */
