@@ -57,7 +57,7 @@ export function f32_self_attention(
   const values = keys + keyStride * (d_head >> 1);
   const limit = <f32>floor<f64>(sqrt<f64>(<f64>i32.MAX_VALUE / <f64>d_head));
   // The softmax is one of powers of 2.
-  const log2Factor = <f32>1.4426950408889634 / sqrt<f32>(<f32>d_head);
+  const log2Factor = <f32>Math.LOG2E / sqrt<f32>(<f32>d_head);
   for (let head = 0; head < n_heads; head++) {
     let largestQ = f32x4.splat(0),
       largestK = largestQ,

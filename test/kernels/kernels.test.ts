@@ -1,6 +1,6 @@
 /**
  * Every kernel of both builds against the naive loops, to the bit: relaxed = simd = scalar, whichever way the products
- * are summed. 14,000 random shapes and values, with tails in every dimension and the ends of each range.
+ * are summed. 16,000 random shapes and values, with tails in every dimension and the ends of each range.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
