@@ -8,8 +8,9 @@ import { loadTail, maxLanes, minLanes } from "./lanes";
 const LEVELS: f32 = 127.0;
 /** A row flatter than this is taken for zeros, so that 1 / scale stays finite. */
 const MIN_SCALE: f32 = 1e-30;
-const table = memory.data<f32>([12582912.0]);
-const MAGIC_BITS: i32 = 0x4b400000;
+/** Adding it rounds to a whole number, half to even, which is left in the low bits. */
+const round = memory.data<f32>([12582912.0]); // 1.5·2²³
+const ROUND_BITS: i32 = 0x4b400000;
 
 /**
  * q = clamp(round(x / scale) + zero_point, 0, 127), real = (q − zero_point) · scale; round half to even.
@@ -70,7 +71,7 @@ function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
   store<i32>(params, zeroPoint, 4);
 
   const factor = f32x4.splat(inverse);
-  const shift = i32x4.splat(zeroPoint - MAGIC_BITS);
+  const shift = i32x4.splat(zeroPoint - ROUND_BITS);
   for (; x < end16; x += 64, q += 16) {
     const low8 = i16x8.narrow_i32x4_s(toLevels(v128.load(x), factor, shift), toLevels(v128.load(x, 16), factor, shift));
     const high8 = i16x8.narrow_i32x4_s(
@@ -86,9 +87,8 @@ function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
   }
 }
 
-/** Adding 1.5·2²³ rounds to a whole number, half to even, and leaves it in the low bits. */
 function toLevels(v: v128, factor: v128, shift: v128): v128 {
-  return i32x4.add(f32x4.add(f32x4.mul(v, factor), constant(table, 0)), shift);
+  return i32x4.add(f32x4.add(f32x4.mul(v, factor), constant(round, 0)), shift);
 }
 
 function fourLevels(v: v128, factor: v128, shift: v128): i32 {
