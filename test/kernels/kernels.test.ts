@@ -94,6 +94,23 @@ describe.each(BUILDS)("%s build", (build) => {
     });
   });
 
+  it("f32_lstm_cell", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(4, 8, 12, 16, 48))
+      .chain(([m, k]) => fc.tuple(fc.constant(m), fc.constant(k), reals(4 * m * k), reals(m * k)));
+    property(input, ([m, k, gates, before]) => {
+      const c = before.slice();
+      const h = new Float32Array(m * k);
+      harness.run("f32_lstm_cell", [h, gates.slice(), c], (kernel, ph, pg, pc) => kernel(m, k, pg, pc, ph));
+      for (let i = 0; i < m; i++) {
+        const place = [i * k, (i + 1) * k] as const;
+        const expected = reference.lstmCell(gates.subarray(4 * place[0], 4 * place[1]), before.subarray(...place));
+        expect(bits(c.subarray(...place))).toEqual(bits(expected.c));
+        expect(bits(h.subarray(...place))).toEqual(bits(expected.h));
+      }
+    });
+  });
+
   it("f32_qd8_quantize", () => {
     const input = fc
       .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 70 }))
