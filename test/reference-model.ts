@@ -14,6 +14,7 @@ import {
   mean,
   product,
   quantize,
+  selfAttention,
 } from "./reference.ts";
 
 type Rows = Float32Array[];
@@ -124,13 +125,12 @@ export class ReferenceModel {
     const { d_model, n_heads } = config;
     const qkv = x.map((row) => this.#linear(`${layer}.self_qkv`, this.#norm(`${layer}.self_norm`, row)));
     const part = (i: number) => qkv.map((row) => row.subarray(i * d_model, (i + 1) * d_model));
-    const [queries, keys, values] = [part(0), part(1), part(2)];
+    const [queries, keys, values] = [part(0), part(1), part(2)] as const;
     if (queries[0]!.length !== n_heads * headSize(config)) throw new Error("heads do not fill d_model");
-    return x.map((row, t) => {
-      const end = causal ? t + 1 : x.length;
-      const attended = attention(queries[t]!, keys.slice(0, end), values.slice(0, end), n_heads);
-      return this.#linear(`${layer}.self_out`, attended, "none", row);
-    });
+    const attended = causal
+      ? queries.map((query, t) => attention(query, keys.slice(0, t + 1), values.slice(0, t + 1), n_heads))
+      : selfAttention(queries, keys, values, n_heads);
+    return x.map((row, t) => this.#linear(`${layer}.self_out`, attended[t]!, "none", row));
   }
 
   #feedForward(layer: string, x: Rows): Rows {

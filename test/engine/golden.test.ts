@@ -15,7 +15,7 @@ it("e^x stays within its documented error", () => {
   let worst = 0;
   for (let i = 0; i <= 200_000; i++) {
     const x = Math.fround(-87 + (175 * i) / 200_000);
-    worst = Math.max(worst, Math.abs(exp(x) / Math.exp(x) - 1) / (1.7e-7 + 8e-8 * Math.abs(x)));
+    worst = Math.max(worst, Math.abs(exp(x) / Math.exp(x) - 1) / (2.9e-6 + 8e-8 * Math.abs(x)));
   }
   expect(worst).toBeLessThan(1);
   expect(exp(0)).toBe(1);
@@ -30,8 +30,8 @@ it("the gates of a long short-term memory stay within their documented error", (
       tanh: Math.max(worst.tanh, Math.abs(tanh(x) - Math.tanh(x))),
     };
   }
-  expect(worst.sigmoid).toBeLessThan(1.2e-7);
-  expect(worst.tanh).toBeLessThan(2e-7);
+  expect(worst.sigmoid).toBeLessThan(8e-7);
+  expect(worst.tanh).toBeLessThan(1.6e-6);
   // Far out they are what they tend to, not NaN.
   expect([sigmoid(1e30), sigmoid(-1e30) < 1e-37, tanh(1e30), tanh(-1e30)]).toEqual([1, true, 1, -1]);
 });

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { selfAttentionScratch } from "../../worker/engine/runtime.ts";
 import { packMatrix, roundUp } from "../../worker/model/format.ts";
 import * as reference from "../reference.ts";
 import { activationCode, BUILDS, bits, Harness } from "./harness.ts";
@@ -203,6 +204,50 @@ describe.each(BUILDS)("%s build", (build) => {
       for (const [i, query] of queries.entries()) {
         expected.set(reference.attention(query, keys, values, nHeads), i * stride);
       }
+      expect(bits(out)).toEqual(bits(expected));
+      expect(out.some(Number.isNaN)).toBe(false);
+    });
+  });
+
+  it("f32_self_attention", () => {
+    const input = fc
+      .record({
+        t: fc.integer({ min: 1, max: 19 }),
+        nHeads: fc.integer({ min: 1, max: 2 }),
+        dHead: fc.constantFrom(4, 8, 12, 16, 20, 32, 36),
+      })
+      .chain(({ t, nHeads, dHead }) => {
+        const size = nHeads * dHead;
+        const rows = (largest: number) => fc.array(reals(size, ordinary, largest), { minLength: t, maxLength: t });
+        return fc.record({
+          nHeads: fc.constant(nHeads),
+          dHead: fc.constant(dHead),
+          queries: rows(1e15),
+          keys: rows(1e15),
+          values: rows(1e30),
+          // Floats between the rows of the inputs, and of the outputs.
+          gap: fc.constantFrom(0, 4, 5),
+        });
+      });
+    property(input, ({ nHeads, dHead, queries, keys, values, gap }) => {
+      const t = queries.length;
+      const size = nHeads * dHead;
+      const stride = 3 * size + gap;
+      const x = new Float32Array(t * stride - gap);
+      queries.forEach((query, r) => {
+        x.set(query, r * stride);
+        x.set(keys[r]!, r * stride + size);
+        x.set(values[r]!, r * stride + 2 * size);
+      });
+      const out = new Float32Array(t * (size + gap) - gap).fill(7);
+      const scratch = new Int32Array(selfAttentionScratch(dHead, t));
+      harness.run("f32_self_attention", [out, scratch, x], (kernel, po, ps, px) =>
+        kernel(t, nHeads, dHead, px, px + 4 * size, px + 8 * size, 4 * stride, ps, po, 4 * (size + gap)),
+      );
+      const expected = new Float32Array(out.length).fill(7);
+      reference.selfAttention(queries, keys, values, nHeads).forEach((row, r) => {
+        expected.set(row, r * (size + gap));
+      });
       expect(bits(out)).toEqual(bits(expected));
       expect(out.some(Number.isNaN)).toBe(false);
     });

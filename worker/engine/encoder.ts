@@ -6,7 +6,6 @@
 import type { EncoderConfig } from "../model/config.ts";
 import { type Blocks, F32, type RunState } from "./blocks.ts";
 import { checkTokens } from "./check-tokens.ts";
-import type { Address, Runtime } from "./runtime.ts";
 import type { EncoderWeights } from "./weights.ts";
 
 /**
@@ -17,15 +16,11 @@ const LAYER_MACS = 45_000;
 
 export class Encoder {
   readonly #config: EncoderConfig;
-  readonly #runtime: Runtime;
   readonly #weights: EncoderWeights;
   readonly #blocks: Blocks;
-  /** [rows] i32: addresses of the rows of `wide`; undefined before the first pass */
-  #table: { address: Address; rows: number; wide: Address } | undefined;
 
-  constructor(config: EncoderConfig, runtime: Runtime, weights: EncoderWeights, blocks: Blocks) {
+  constructor(config: EncoderConfig, weights: EncoderWeights, blocks: Blocks) {
     this.#config = config;
-    this.#runtime = runtime;
     this.#weights = weights;
     this.#blocks = blocks;
   }
@@ -49,9 +44,6 @@ export class Encoder {
     const state = blocks.reserve(count);
     const { x } = state;
     const rowBytes = d_model * F32;
-    // Keys and values lie in `wide`, behind the query of their own row.
-    const wideBytes = 3 * rowBytes;
-    const table = this.#reserveTable(state, wideBytes);
     let row = 0;
     for (const tokens of texts) {
       for (const [position, token] of tokens.entries()) blocks.embed(token, position, x + row++ * rowBytes);
@@ -60,7 +52,7 @@ export class Encoder {
       blocks.projectQkv(self, count, state);
       let start = 0;
       for (const { length } of texts) {
-        blocks.attend(start, length, wideBytes, table + start * 4, length, rowBytes, state);
+        blocks.attendToSelf(start, length, state);
         start += length;
       }
       blocks.projectOut(self.out, count, state);
@@ -68,16 +60,5 @@ export class Encoder {
     }
     blocks.normalize(this.#weights.norm, count, state);
     return state;
-  }
-
-  /** table[r] = where row r of `wide` is. Written once for a run state. */
-  #reserveTable({ rows, wide }: RunState, wideBytes: number): Address {
-    if (this.#table?.rows === rows && this.#table.wide === wide) return this.#table.address;
-    if (this.#table) this.#runtime.free(this.#table.address);
-    this.#table = undefined;
-    const address = this.#runtime.allocate(rows * 4);
-    for (let r = 0; r < rows; r++) this.#runtime.writeInt(address + r * 4, wide + r * wideBytes);
-    this.#table = { address, rows, wide };
-    return address;
   }
 }

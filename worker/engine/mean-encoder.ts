@@ -15,7 +15,7 @@ export class MeanEncoder implements SentenceEncoder {
     this.#config = config;
     this.#runtime = runtime;
     const blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
-    this.#encoder = new Encoder(config, runtime, weights.encoder, blocks);
+    this.#encoder = new Encoder(config, weights.encoder, blocks);
   }
 
   macs(_texts: number, tokens: number): number {
