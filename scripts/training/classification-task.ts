@@ -18,6 +18,8 @@ export interface ClassificationTaskOptions {
   dev: LabelledTokens[][];
   epochTexts: number;
   samplingExponent: number;
+  /** Of each head's part of an epoch; default: 1. */
+  factors?: number[];
   tokenDropout: number;
   seed: number;
   /** What the checkpoint is chosen by, of flat parameters on dev. */
@@ -30,6 +32,7 @@ export function classificationTask(options: ClassificationTaskOptions): Training
     train.map((texts) => texts.length),
     options.samplingExponent,
     options.epochTexts,
+    options.factors,
   );
   const windowLength = shape.length - 1;
   const texts = (epoch: number) => {
@@ -38,7 +41,8 @@ export function classificationTask(options: ClassificationTaskOptions): Training
   };
   const isLstm = config.model_type === "edge-slm-lstm";
   const batches = isLstm ? lstmBatches : classificationBatches;
-  const rows = () => packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
+  // The schedule ends where the epochs do only if the tokens that are left out are not counted.
+  const rows = () => (1 - tokenDropout) * packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
   const devTexts = dev.flat().map((text) => ({ ...text, tokens: text.tokens.slice(0, windowLength) }));
   return {
     epoch: (epoch) => batches(texts(epoch), shape, config, hash32(seed, epoch), count, { tokenDropout }),

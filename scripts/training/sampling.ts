@@ -4,9 +4,10 @@ import { hash32, shuffle, uniformStream } from "./random.ts";
 /**
  * Shares `total` draws between groups, each in proportion to its size to the power of `exponent`: 1 as the data are, 0
  * all alike; half way is the usual choice (Devlin 2018, multilingual BERT).
+ * @param factors what a group's part is multiplied with besides
  */
-export function shares(sizes: number[], exponent: number, total: number): number[] {
-  const weights = sizes.map((size) => size ** exponent);
+export function shares(sizes: number[], exponent: number, total: number, factors: number[] = []): number[] {
+  const weights = sizes.map((size, i) => size ** exponent * (factors[i] ?? 1));
   const sum = weights.reduce((a, b) => a + b, 0);
   return weights.map((weight) => Math.max(1, Math.round((total * weight) / sum)));
 }

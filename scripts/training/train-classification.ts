@@ -59,6 +59,7 @@ export async function trainClassification(
     dev,
     epochTexts: recipe.epochTexts,
     samplingExponent: recipe.samplingExponent,
+    factors: recipe.heads.map(({ factor }) => factor ?? 1),
     tokenDropout: recipe.tokenDropout,
     seed: training.seed,
     score: await createAccuracyScore(config, dev),
