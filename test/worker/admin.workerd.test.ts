@@ -2,16 +2,16 @@ import { createExecutionContext } from "cloudflare:test";
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import type { AppEnv } from "../../worker/context.ts";
-import { readSettings } from "../../worker/env.ts";
+import { type Env, readSettings } from "../../worker/env.ts";
 import { renderProblem, toProblem } from "../../worker/errors.ts";
 import { requireAdmin } from "../../worker/middleware/admin.ts";
-import { bucket, problemOf } from "./harness.ts";
+import { problemOf } from "./harness.ts";
 
 function ask(authorization: string | undefined, adminKey: string | undefined): Promise<Response> {
   const app = new Hono<AppEnv>();
   app.onError((error, c) => renderProblem(toProblem(error), c));
   app.use(async (c, next) => {
-    c.set("scope", { settings: readSettings({ MODELS: bucket, ADMIN_KEY: adminKey }) } as AppEnv["Variables"]["scope"]);
+    c.set("scope", { settings: readSettings({ ADMIN_KEY: adminKey } as Env) } as AppEnv["Variables"]["scope"]);
     await next();
   });
   app.get("/", requireAdmin, (c) => c.text("in"));
