@@ -67,6 +67,9 @@ export class HookObject extends DurableObject<Env> {
   /** Only of a hook that exists: whoever asks for an invented one leaves nothing behind. */
   #store: EventStore | undefined;
   #alarmMs: number | undefined;
+  /** What waits for the disk. */
+  readonly #writes: (() => void)[] = [];
+  #isWriting = false;
   /** Ids on their way to the queue. */
   #toEnqueue: string[] = [];
   #flushing = false;
@@ -116,7 +119,11 @@ export class HookObject extends DurableObject<Env> {
   // ── The intake ──
 
   /** @param version of the hook that the event was checked against */
-  accept(version: number, event: IncomingEvent): Accepted {
+  accept(version: number, event: IncomingEvent): Promise<Accepted> {
+    return this.#together(() => this.#accept(version, event));
+  }
+
+  #accept(version: number, event: IncomingEvent): Accepted {
     if (!this.#hook) return { status: "unknown" };
     if (version !== this.#hook.version) return { status: "outdated" };
     const nowMs = Date.now();
@@ -226,7 +233,11 @@ export class HookObject extends DurableObject<Env> {
   }
 
   /** How an attempt went. */
-  settle(outcome: Outcome): void {
+  settle(outcome: Outcome): Promise<void> {
+    return this.#together(() => this.#settle(outcome));
+  }
+
+  #settle(outcome: Outcome): void {
     const row = this.#store?.find(outcome.event);
     if (!row || row.round !== outcome.round || row.destination === null) return;
     const { durationMs: duration_ms, status, error } = outcome;
@@ -322,6 +333,37 @@ export class HookObject extends DurableObject<Env> {
     this.#wake(nowMs + REQUEUE_MS);
     this.#enqueue([id]);
     return true;
+  }
+
+  // ── The disk ──
+
+  /**
+   * Writes that come while the disk is busy go to it together: a commit costs the same for one as for a hundred.
+   * Whoever asked hears of it when it is on the disk, for nothing leaves an object before.
+   */
+  #together<T>(write: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#writes.push(() => {
+      try {
+        resolve(write());
+      } catch (error) {
+        reject(error);
+      }
+    });
+    if (!this.#isWriting) this.ctx.waitUntil(this.#writeAll());
+    return promise;
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#writes.length > 0) {
+        for (const write of this.#writes.splice(0)) write();
+        await this.ctx.storage.sync();
+      }
+    } finally {
+      this.#isWriting = false;
+    }
   }
 
   get #events(): EventStore {
