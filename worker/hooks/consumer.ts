@@ -3,7 +3,7 @@
  * something to do, so a batch may come twice, or half of it again.
  *
  *   take from the objects → classify all texts of a model together → hand the answers to the objects, acknowledge
- *   → make the first attempt at each delivery
+ *   → make the first attempts at the deliveries
  *
  * A message is acknowledged once its event is routed, each for itself. One whose event cannot be classified is brought
  * back by the queue; after the last time it comes through the dead-letter queue, and the event is dead.
@@ -11,7 +11,7 @@
 import type { Env } from "../env.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { answerTexts, isPermanent, type Question, toError } from "./classifier.ts";
-import { attempt } from "./delivery.ts";
+import { deliverAll } from "./delivery.ts";
 import type { EventAnswer } from "./event-store.ts";
 import { type Classified, type HookObject, hookObjectOf, type Work } from "./hook-object.ts";
 
@@ -111,7 +111,7 @@ async function finish(
       if (error && !isPermanent(error)) retry(message);
       else message.ack();
     }
-    await Promise.all(claims.map(async (claim) => object.settle(await attempt(claim, settings))));
+    await deliverAll(object, claims, settings);
   } catch (error) {
     // What was acknowledged stays so; the object's alarm looks after the rest.
     console.error("hooks: an object does not answer", error);

@@ -224,7 +224,7 @@ export class EventStore {
    * Deliveries that are due and whose destination's circuit is closed; of one that may be tried again, one. Each counts
    * as an attempt from now on, and comes back at `leaseMs` if nobody says how it went.
    */
-  claim(nowMs: number, leaseMs: number, limit: number, maxBytes: number): EventRow[] {
+  claim(nowMs: number, leaseMs: number, limit: number): EventRow[] {
     const due = this.#sql
       .exec<EventRow & { failures: number }>(
         `SELECT events.*, IFNULL(failures, 0) AS failures FROM events LEFT JOIN destinations ON url = destination
@@ -235,11 +235,8 @@ export class EventStore {
       .toArray();
     const claimed: EventRow[] = [];
     const probed = new Set<string>();
-    let bytes = 0;
     for (const { failures, ...row } of due) {
       if (probed.has(row.destination!)) continue;
-      bytes += row.payload.length;
-      if (bytes > maxBytes && claimed.length > 0) break;
       if (failures >= BREAKER_FAILURES) {
         probed.add(row.destination!);
         const open = "UPDATE destinations SET open_until_ms = ?, probe = ? WHERE url = ?";
@@ -251,9 +248,17 @@ export class EventStore {
         "INSERT INTO attempts (event_id, round, attempt, started_ms) VALUES (?, ?, ?, ?)",
         ...[row.id, row.round, attempt, nowMs],
       );
-      claimed.push({ ...row, attempts: attempt });
+      claimed.push({ ...row, attempts: attempt, due_ms: leaseMs });
     }
     return claimed;
+  }
+
+  /** Takes back the last attempt, which was never made. */
+  unclaim(id: string, round: number, attempt: number, dueMs: number): void {
+    const query = `UPDATE events SET attempts = attempts - 1, due_ms = ?
+                   WHERE id = ? AND round = ? AND attempts = ? AND status = 'delivering'`;
+    if (this.#sql.exec(query, dueMs, id, round, attempt).rowsWritten === 0) return;
+    this.#sql.exec("DELETE FROM attempts WHERE event_id = ? AND round = ? AND attempt = ?", id, round, attempt);
   }
 
   recordAttempt(

@@ -11,7 +11,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Env, readSettings, type Settings } from "../env.ts";
 import { recordEvent } from "./analytics.ts";
-import { ATTEMPT_TIMEOUT_MS, attempt, type Claim, type Outcome } from "./delivery.ts";
+import { ATTEMPT_TIMEOUT_MS, type Claim, deliverAll, MAX_CLAIMS, type Outcome } from "./delivery.ts";
 import {
   type AttemptRow,
   type EventAnswer,
@@ -34,15 +34,15 @@ const REQUEUE_MS = 15_000;
 const MAX_REQUEUE_MS = 3600 * 1000;
 /** Some seven hours. */
 const MAX_ENQUEUED = 12;
-/** An attempt that has said nothing by then has died. */
-const LEASE_MS = ATTEMPT_TIMEOUT_MS + 15_000;
-/** Work of one turn of the alarm, or of one claim. */
-const MAX_CLAIMS = 64;
-const MAX_CLAIM_BYTES = 8_000_000;
+/** An attempt has to begin in time to end by then; one that has said nothing has died. */
+const LEASE_MS = ATTEMPT_TIMEOUT_MS + 45_000;
+/** Work of one turn of the alarm. */
 const MAX_REQUEUED = 500;
 const MAX_EXPIRED = 500;
 /** Messages of a batch to the queue. */
 const MAX_BATCH = 100;
+/** Between two commits, for more to come together: each costs a flush of the disk, whatever its size. */
+const COMMIT_PAUSE_MS = 10;
 /** The alarm does not ring more often than this. */
 const MIN_ALARM_MS = 20;
 const DAY_MS = 86_400_000;
@@ -67,6 +67,8 @@ export class HookObject extends DurableObject<Env> {
   /** Only of a hook that exists: whoever asks for an invented one leaves nothing behind. */
   #store: EventStore | undefined;
   #alarmMs: number | undefined;
+  /** Derived for each destination; a change of the hook forgets them. */
+  readonly #signingSecrets = new Map<string, Promise<string>>();
   /** What waits for the disk. */
   readonly #writes: (() => void)[] = [];
   #isWriting = false;
@@ -99,6 +101,7 @@ export class HookObject extends DurableObject<Env> {
     this.#store ??= new EventStore(this.ctx.storage.sql);
     // Whoever changes the hook wants its destinations tried again.
     this.#store.forgetDestinations();
+    this.#signingSecrets.clear();
     this.#hook = hook;
     this.#wake(Date.now());
     return true;
@@ -173,12 +176,12 @@ export class HookObject extends DurableObject<Env> {
     return { model, task, work };
   }
 
-  /** Routes events. @returns the deliveries that the caller has to attempt, now */
+  /** Routes events. @returns the first deliveries that the caller has to attempt, now; `settle` has the next ones */
   async classified(results: Classified[]): Promise<Claim[]> {
     if (!this.#hook) return [];
     const nowMs = Date.now();
     for (const result of results) this.#route(result, nowMs);
-    return this.#claim(nowMs);
+    return this.#sign(this.#claim(MAX_CLAIMS));
   }
 
   #route({ event, round, answer }: Classified, nowMs: number): void {
@@ -215,31 +218,54 @@ export class HookObject extends DurableObject<Env> {
 
   // ── Deliveries ──
 
-  /** What is written before the first wait, the next alarm too, gets to the disk as one or not at all. */
-  async #claim(nowMs: number): Promise<Claim[]> {
-    const hook = this.#hook!;
-    const rows = this.#events.claim(nowMs, nowMs + LEASE_MS, MAX_CLAIMS, MAX_CLAIM_BYTES);
+  /** Counts attempts; the next alarm is set with them, so that both get to the disk or neither does. */
+  #claim(limit: number): EventRow[] {
+    const nowMs = Date.now();
+    const rows = this.#store?.claim(nowMs, nowMs + LEASE_MS, limit) ?? [];
     this.#wakeForNext();
-    if (rows.length === 0) return [];
-    const key = requireHooksKey(this.#settings.hooksKey);
-    const seeds = await Promise.all(
-      liveSecrets(hook.signingSeeds, nowMs).map(({ sealed }) => unseal(sealed, hook.id, key)),
-    );
-    const secrets = new Map<string, string[]>();
-    for (const url of new Set(rows.map(({ destination }) => destination!))) {
-      secrets.set(url, await Promise.all(seeds.map((seed) => signingSecret(seed, url))));
-    }
-    return Promise.all(rows.map((row) => claimOf(hook, row, secrets.get(row.destination!)!, nowMs)));
+    return rows;
   }
 
-  /** How an attempt went. */
-  settle(outcome: Outcome): Promise<void> {
-    return this.#together(() => this.#settle(outcome));
+  async #sign(rows: EventRow[]): Promise<Claim[]> {
+    const hook = this.#hook;
+    if (!hook) return [];
+    const nowMs = Date.now();
+    const seeds = liveSecrets(hook.signingSeeds, nowMs);
+    return Promise.all(
+      rows.map(async (row) => {
+        const secrets = await Promise.all(seeds.map(({ sealed }) => this.#signingSecret(sealed, row.destination!)));
+        return claimOf(hook, row, secrets, nowMs);
+      }),
+    );
+  }
+
+  #signingSecret(sealed: string, destination: string): Promise<string> {
+    const name = `${sealed} ${destination}`;
+    let secret = this.#signingSecrets.get(name);
+    if (!secret) {
+      const key = requireHooksKey(this.#settings.hooksKey);
+      secret = unseal(sealed, this.#hook!.id, key).then((seed) => signingSecret(seed, destination));
+      this.#signingSecrets.set(name, secret);
+    }
+    return secret;
+  }
+
+  /** How attempts went. @returns the next deliveries to attempt, as many as are wanted and due */
+  async settle(outcomes: Outcome[], wanted: number): Promise<Claim[]> {
+    const rows = await this.#together(() => {
+      for (const outcome of outcomes) this.#settle(outcome);
+      return this.#claim(wanted);
+    });
+    return this.#sign(rows);
   }
 
   #settle(outcome: Outcome): void {
     const row = this.#store?.find(outcome.event);
     if (!row || row.round !== outcome.round || row.destination === null) return;
+    if (!outcome.isMade) {
+      this.#events.unclaim(row.id, row.round, outcome.attempt, Date.now());
+      return;
+    }
     const { durationMs: duration_ms, status, error } = outcome;
     this.#events.recordAttempt(row.id, row.round, outcome.attempt, { duration_ms, status, error });
     const nowMs = Date.now();
@@ -276,8 +302,7 @@ export class HookObject extends DurableObject<Env> {
       const nowMs = Date.now();
       this.#requeue(nowMs);
       this.#events.expire(nowMs, MAX_EXPIRED);
-      const claims = await this.#claim(nowMs);
-      await Promise.all(claims.map(async (claim) => this.settle(await attempt(claim, this.#settings))));
+      await deliverAll(this, await this.#sign(this.#claim(MAX_CLAIMS)), this.#settings);
     } catch (error) {
       // The runtime tries an alarm that fails six times and then never again, which would be the end of this hook.
       console.error(`hook ${this.#hook?.id}: its alarm failed`, error);
@@ -360,6 +385,7 @@ export class HookObject extends DurableObject<Env> {
       while (this.#writes.length > 0) {
         for (const write of this.#writes.splice(0)) write();
         await this.ctx.storage.sync();
+        await scheduler.wait(COMMIT_PAUSE_MS);
       }
     } finally {
       this.#isWriting = false;
@@ -409,7 +435,8 @@ async function claimOf(hook: Hook, row: EventRow, secrets: string[], nowMs: numb
     "content-type": "application/json",
     "user-agent": "edge-slm-hooks/1",
   };
-  return { event: row.id, round: row.round, attempt: row.attempts, url: row.destination!, headers, body };
+  const { id: event, round, attempts, due_ms: leaseMs } = row;
+  return { event, round, attempt: attempts, leaseMs, url: row.destination!, headers, body };
 }
 
 export function hookObjectOf(env: Pick<Env, "HOOKS">, id: string): DurableObjectStub<HookObject> {

@@ -24,7 +24,7 @@ const worker = {
   name: NAME,
   modules,
   modulesRoot: bundle.directory,
-  bindings: { ...workerOptions.bindings, ...vars },
+  bindings: Object.assign({}, workerOptions.bindings, vars),
   unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
 };
 const miniflare = new Miniflare(
