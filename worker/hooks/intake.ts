@@ -14,20 +14,21 @@ import { type SignedRequest, verifySignature } from "./signatures.ts";
 import { lookUp } from "./text.ts";
 
 const MAX_COPIES = 500;
-/** A copy of this age is read again if a signature does not fit: there may be a new secret. */
-const FRESH_MS = 1000;
+/** If no signature fits there may be a new secret, and the hook is read again: so often at most. */
+const REREAD_MS = 1000;
 
 interface Copy {
   hook: Hook;
   /** In the clear; of a hook without signatures digests. */
   secrets: { text: string; expiresMs: number | null }[];
-  readMs: number;
 }
 
 export type Received = { status: "accepted" | "duplicate"; event: string } | { status: "pong" };
 
 export class Intake {
   readonly #copies = new Map<string, Copy>();
+  /** When a hook was read because of a signature. */
+  readonly #rereadMs = new Map<string, number>();
 
   /** @throws Problem unknown_hook, invalid_signature, malformed_request, hooks_disabled */
   async receive(env: Env, hooksKey: string | undefined, id: string, request: SignedRequest): Promise<Received> {
@@ -36,7 +37,10 @@ export class Intake {
       try {
         await check(copy, request);
       } catch (error) {
-        if (Date.now() < copy.readMs + FRESH_MS) throw error;
+        const nowMs = Date.now();
+        if (nowMs < (this.#rereadMs.get(id) ?? 0) + REREAD_MS) throw error;
+        if (this.#rereadMs.size >= MAX_COPIES) this.#rereadMs.clear();
+        this.#rereadMs.set(id, nowMs);
         copy = await this.#read(env, hooksKey, id);
         await check(copy, request);
       }
@@ -62,7 +66,7 @@ export class Intake {
       }),
     );
     if (this.#copies.size >= MAX_COPIES) this.#copies.clear();
-    const copy = { hook, secrets, readMs: Date.now() };
+    const copy = { hook, secrets };
     this.#copies.set(id, copy);
     return copy;
   }

@@ -17,6 +17,7 @@ export function lookUp(document: unknown, pointer: string): unknown {
   let value = document;
   for (const key of parsePointer(pointer) ?? [""]) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    if (Array.isArray(value) && !/^\d+$/.test(key)) return undefined;
     value = (value as Record<string, unknown>)[key];
   }
   return value;
