@@ -74,8 +74,20 @@ export interface Settings {
   allowLoopback: boolean;
 }
 
+/** An isolate gets the same bindings with each request. */
+const known = new WeakMap<Env, Settings>();
+
 /** @throws Error naming the variable that has a wrong value */
 export function readSettings(env: Env): Settings {
+  let settings = known.get(env);
+  if (!settings) {
+    settings = parseSettings(env);
+    known.set(env, settings);
+  }
+  return settings;
+}
+
+function parseSettings(env: Env): Settings {
   const result = settingsSchema.safeParse(env);
   if (!result.success) throw new Error(`wrangler.toml [vars]: ${describeIssues(result.error)}`);
   const vars = result.data;

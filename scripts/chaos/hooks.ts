@@ -1,5 +1,5 @@
 /** `npm run chaos -- hooks`: the promises of the hooks, one table. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -17,6 +17,7 @@ interface Options {
   rate: number;
   seconds: number;
   mutations: number;
+  storage: string;
   json?: string;
 }
 
@@ -36,12 +37,13 @@ export function hooksCommand(): Command {
     .option("--rate <n>", "events per second, for the latencies", positiveInteger, 200)
     .option("--seconds <n>", "of that load", positiveInteger, 30)
     .option("--mutations <n>", "forged requests", positiveInteger, 5000)
+    .option("--storage <dir>", "where the Worker's storage lives; each commit waits for this disk", tmpdir())
     .option("--json <file>", "figures for machines")
     .action((options: Options) => run(options).catch(fail));
 }
 
 async function run(options: Options): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
+  const directory = await mkdtemp(join(options.storage, "edge-slm-chaos-"));
   console.log("Building the Worker …");
   const bundle = await buildBundle();
   const worker = new WorkerProcess(bundle, directory);
@@ -52,14 +54,30 @@ async function run(options: Options): Promise<void> {
       ...(await forge(worker, options, console.log)),
       ...(await storm(worker, options, console.log)),
     ];
+    const flushMs = (await measureFlush(directory)).toFixed(1);
     const load = loadavg()[0]!.toFixed(1);
-    console.log(`\n${formatRows(rows)}\n\n${cpus().length} cores of ${cpus()[0]!.model}, load average ${load}`);
+    const machine = `${cpus().length} cores of ${cpus()[0]!.model}, load average ${load}, a flush of the disk ${flushMs} ms`;
+    console.log(`\n${formatRows(rows)}\n\n${machine}`);
     if (options.json) await writeJson(options.json, { options, rows, loadavg: loadavg(), cpu: cpus()[0]!.model });
     if (rows.some(({ isMet }) => !isMet)) process.exitCode = 1;
   } finally {
     await worker.kill();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+const FLUSHES = 50;
+
+/** @returns milliseconds that the disk takes to keep 4 kB for good */
+async function measureFlush(directory: string): Promise<number> {
+  const file = await open(join(directory, "flush"), "w");
+  const startMs = performance.now();
+  for (let i = 0; i < FLUSHES; i++) {
+    await file.write(new Uint8Array(4096));
+    await file.sync();
+  }
+  await file.close();
+  return (performance.now() - startMs) / FLUSHES;
 }
 
 function formatRows(rows: Row[]): string {

@@ -35,7 +35,7 @@ const MAX_REQUEUE_MS = 3600 * 1000;
 /** Some seven hours. */
 const MAX_ENQUEUED = 12;
 /** An attempt has to begin in time to end by then; one that has said nothing has died. */
-const LEASE_MS = ATTEMPT_TIMEOUT_MS + 45_000;
+const LEASE_MS = ATTEMPT_TIMEOUT_MS + 15_000;
 /** Work of one turn of the alarm. */
 const MAX_REQUEUED = 500;
 const MAX_EXPIRED = 500;

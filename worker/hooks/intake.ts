@@ -14,7 +14,7 @@ import { type SignedRequest, verifySignature } from "./signatures.ts";
 import { lookUp } from "./text.ts";
 
 const MAX_COPIES = 500;
-/** If no signature fits there may be a new secret, and the hook is read again: so often at most. */
+/** If no signature fits there may be a new secret, and the hook is read again; if there was none, not before this. */
 const REREAD_MS = 1000;
 
 interface Copy {
@@ -27,7 +27,7 @@ export type Received = { status: "accepted" | "duplicate"; event: string } | { s
 
 export class Intake {
   readonly #copies = new Map<string, Copy>();
-  /** When a hook was read because of a signature. */
+  /** When a hook was read because of a signature, in vain. */
   readonly #rereadMs = new Map<string, number>();
 
   /** @throws Problem unknown_hook, invalid_signature, malformed_request, hooks_disabled */
@@ -37,11 +37,14 @@ export class Intake {
       try {
         await check(copy, request);
       } catch (error) {
-        const nowMs = Date.now();
-        if (nowMs < (this.#rereadMs.get(id) ?? 0) + REREAD_MS) throw error;
-        if (this.#rereadMs.size >= MAX_COPIES) this.#rereadMs.clear();
-        this.#rereadMs.set(id, nowMs);
+        if (Date.now() < (this.#rereadMs.get(id) ?? 0) + REREAD_MS) throw error;
+        const { version } = copy.hook;
         copy = await this.#read(env, hooksKey, id);
+        if (copy.hook.version === version) {
+          if (this.#rereadMs.size >= MAX_COPIES) this.#rereadMs.clear();
+          this.#rereadMs.set(id, Date.now());
+          throw error;
+        }
         await check(copy, request);
       }
       const document = readDocument(request);
