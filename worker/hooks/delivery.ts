@@ -40,7 +40,7 @@ export const LANES = 6;
 const MAX_DELIVERING_MS = 60_000;
 
 /** Deliveries that a caller holds at a time: enough that its lanes need not wait for the object's disk. */
-export const MAX_CLAIMS = 5 * LANES;
+export const MAX_CLAIMS = 3 * LANES;
 
 /** Where the deliveries come from. */
 export interface Deliveries {

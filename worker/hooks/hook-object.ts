@@ -42,7 +42,7 @@ const MAX_EXPIRED = 500;
 /** Messages of a batch to the queue. */
 const MAX_BATCH = 100;
 /** Between two commits, for more to come together: each costs a flush of the disk, whatever its size. */
-const COMMIT_PAUSE_MS = 10;
+const COMMIT_PAUSE_MS = 5;
 /** The alarm does not ring more often than this. */
 const MIN_ALARM_MS = 20;
 const DAY_MS = 86_400_000;

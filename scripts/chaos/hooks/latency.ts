@@ -6,9 +6,9 @@
 import { unstable_readConfig } from "wrangler";
 import { configPath } from "../../publish/bucket.ts";
 import type { Row } from "../hooks.ts";
-import { post } from "./http.ts";
+import { type Headers, post } from "./http.ts";
 import { Receiver } from "./receiver.ts";
-import { makeEvent, makeHook, sign } from "./scenery.ts";
+import { type ChaosEvent, makeEvent, makeHook, sign } from "./scenery.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 export interface LatencyOptions {
@@ -32,12 +32,16 @@ export async function measureLatency(
     const hook = await makeHook(worker, "standard", new Map([["", receiver.urlOf("all")]]));
     const total = rate * (WARM_UP_SECONDS + seconds);
     const sent = new Map<string, { startMs: number; intakeMs: number }>();
+    // Before the clock runs: signing takes longer than sending.
+    const signed: { event: ChaosEvent; headers: Headers }[] = [];
+    for (let i = 0; i < total; i++) {
+      const event = makeEvent("standard");
+      signed.push({ event, headers: await sign(hook, event) });
+    }
     const startMs = performance.now();
     const requests: Promise<void>[] = [];
-    for (let i = 0; i < total; i++) {
+    for (const [i, { event, headers }] of signed.entries()) {
       const atMs = startMs + (1000 * i) / rate;
-      const event = makeEvent("standard");
-      const headers = await sign(hook, event);
       const waitMs = atMs - performance.now();
       if (waitMs > 0) await new Promise((done) => setTimeout(done, waitMs));
       const request = async () => {
