@@ -39,8 +39,8 @@ export interface EventAnswer {
   answer: TaskAnswer;
 }
 
-/** A row, as `SELECT *` gives it. */
-export interface EventRow extends Record<string, SqlStorageValue> {
+/** A row but for what may be large. */
+export interface EventSummary extends Record<string, SqlStorageValue> {
   seq: number;
   id: string;
   dedupe_key: string;
@@ -52,15 +52,19 @@ export interface EventRow extends Record<string, SqlStorageValue> {
   round: number;
   /** How often it went to the queue in this round. */
   enqueued: number;
-  payload: string;
-  is_json: number;
-  headers: string;
   label: string | null;
   answer: string | null;
   rule: number | null;
   destination: string | null;
   attempts: number;
   reason: string | null;
+}
+
+/** A row, as `SELECT *` gives it. */
+export interface EventRow extends EventSummary {
+  payload: string;
+  is_json: number;
+  headers: string;
 }
 
 export interface AttemptRow extends Record<string, SqlStorageValue> {
@@ -100,6 +104,10 @@ export interface EventFilter {
   beforeSeq?: number;
   limit: number;
 }
+
+/** Of an EventSummary. */
+const SUMMARY = `seq, id, dedupe_key, sender_id, type, received_ms, status, due_ms, round, enqueued, label, answer, rule,
+  destination, attempts, reason`;
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS events (
@@ -169,12 +177,12 @@ export class EventStore {
   }
 
   /** Newest first. */
-  list({ status, label, type, beforeSeq, limit }: EventFilter): EventRow[] {
+  list({ status, label, type, beforeSeq, limit }: EventFilter): EventSummary[] {
     const filters = { "status = ?": status, "label = ?": label, "type = ?": type, "seq < ?": beforeSeq };
     const used = Object.entries(filters).filter(([, value]) => value !== undefined);
     const where = used.length > 0 ? `WHERE ${used.map(([text]) => text).join(" AND ")}` : "";
-    const query = `SELECT * FROM events ${where} ORDER BY seq DESC LIMIT ?`;
-    return this.#sql.exec<EventRow>(query, ...used.map(([, value]) => value), limit).toArray();
+    const query = `SELECT ${SUMMARY} FROM events ${where} ORDER BY seq DESC LIMIT ?`;
+    return this.#sql.exec<EventSummary>(query, ...used.map(([, value]) => value), limit).toArray();
   }
 
   count(): Record<EventStatus, number> {

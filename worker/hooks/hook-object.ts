@@ -18,6 +18,7 @@ import {
   type EventFilter,
   type EventRow,
   EventStore,
+  type EventSummary,
   type IncomingEvent,
   type Routing,
 } from "./event-store.ts";
@@ -36,6 +37,8 @@ const MAX_REQUEUE_MS = 3600 * 1000;
 const MAX_ENQUEUED = 12;
 /** An attempt has to begin in time to end by then; one that has said nothing has died. */
 const LEASE_MS = ATTEMPT_TIMEOUT_MS + 15_000;
+/** Until deliveries that could not be signed are looked at again. */
+const UNSIGNED_RETRY_MS = 60_000;
 /** Work of one turn of the alarm. */
 const MAX_REQUEUED = 500;
 const MAX_EXPIRED = 500;
@@ -231,12 +234,20 @@ export class HookObject extends DurableObject<Env> {
     if (!hook) return [];
     const nowMs = Date.now();
     const seeds = liveSecrets(hook.signingSeeds, nowMs);
-    return Promise.all(
-      rows.map(async (row) => {
-        const secrets = await Promise.all(seeds.map(({ sealed }) => this.#signingSecret(sealed, row.destination!)));
-        return claimOf(hook, row, secrets, nowMs);
-      }),
-    );
+    try {
+      return await Promise.all(
+        rows.map(async (row) => {
+          const secrets = await Promise.all(seeds.map(({ sealed }) => this.#signingSecret(sealed, row.destination!)));
+          return claimOf(hook, row, secrets, nowMs);
+        }),
+      );
+    } catch (error) {
+      // HOOKS_KEY is missing, or another one: no fault of the destinations'.
+      console.error(`hook ${hook.id}: deliveries cannot be signed`, error);
+      this.#signingSecrets.clear();
+      for (const { id, round, attempts } of rows) this.#store?.unclaim(id, round, attempts, nowMs + UNSIGNED_RETRY_MS);
+      return [];
+    }
   }
 
   #signingSecret(sealed: string, destination: string): Promise<string> {
@@ -340,7 +351,7 @@ export class HookObject extends DurableObject<Env> {
 
   // ── The operator ──
 
-  list(filter: EventFilter): EventRow[] {
+  list(filter: EventFilter): EventSummary[] {
     return this.#store?.list(filter) ?? [];
   }
 

@@ -124,22 +124,21 @@ async function readEvent(
     const found = lookUp(value, pointer);
     return typeof found === "string" || typeof found === "number" ? String(found) : null;
   };
-  const { senderId, type, isSigned } = ((): { senderId: string | null; type: string | null; isSigned: boolean } => {
+  const { senderId, type } = ((): Pick<IncomingEvent, "senderId" | "type"> => {
     switch (source.kind) {
       case "standard":
-        return { senderId: headers.get("webhook-id"), type: textAt("/type"), isSigned: true };
+        return { senderId: headers.get("webhook-id"), type: textAt("/type") };
       case "stripe":
-        return { senderId: textAt("/id"), type: textAt("/type"), isSigned: true };
+        return { senderId: textAt("/id"), type: textAt("/type") };
       case "github":
-        return { senderId: headers.get("x-github-delivery"), type: headers.get("x-github-event"), isSigned: false };
-      default: {
-        const { id_pointer } = source;
-        return { senderId: id_pointer === undefined ? null : textAt(id_pointer), type: null, isSigned: true };
-      }
+        return { senderId: headers.get("x-github-delivery"), type: headers.get("x-github-event") };
+      default:
+        return { senderId: source.id_pointer === undefined ? null : textAt(source.id_pointer), type: null };
     }
   })();
-  // An id that is not signed proves nothing: GitHub's request sent again under a new one is still the same event.
-  const dedupeKey = isSigned && senderId !== null ? `id:${senderId}` : `body:${await hash(body)}`;
+  // GitHub does not sign its id, which so proves nothing: the same body under a new one is still the same event.
+  const isKnownById = source.kind !== "github" && senderId !== null;
+  const dedupeKey = isKnownById ? `id:${senderId}` : `body:${await hash(body)}`;
   const passed = pass_headers.map((name) => [name, headers.get(name)] as const).filter(([, text]) => text !== null);
   return { dedupeKey, senderId, type, payload, isJson, headers: Object.fromEntries(passed) as Record<string, string> };
 }

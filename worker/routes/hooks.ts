@@ -7,7 +7,7 @@ import type { App, AppEnv } from "../context.ts";
 import { Problem, problemResponse } from "../errors.ts";
 import { directoryOf } from "../hooks/directory.ts";
 import { dryRun } from "../hooks/dry-run.ts";
-import { type AttemptRow, EVENT_STATUSES, type EventRow } from "../hooks/event-store.ts";
+import { type AttemptRow, EVENT_STATUSES, type EventRow, type EventSummary } from "../hooks/event-store.ts";
 import {
   createSchema,
   type Hook,
@@ -318,7 +318,7 @@ export function addHooks(app: App): void {
     const rows = (await hookObjectOf(c.env, id).list({
       ...filter,
       beforeSeq: cursor === undefined ? undefined : Number(cursor),
-    })) as EventRow[];
+    })) as EventSummary[];
     const next_cursor = rows.length === filter.limit ? String(rows.at(-1)!.seq) : null;
     return c.json({ events: rows.map(describeEvent), next_cursor }, 200);
   });
@@ -364,7 +364,7 @@ function describeHook(c: Context<AppEnv>, hook: Hook): z.infer<typeof hookSchema
   return { ...said, created: isoTime(createdMs), secrets };
 }
 
-function describeEvent(row: EventRow): z.infer<typeof eventSchema> {
+function describeEvent(row: EventSummary): z.infer<typeof eventSchema> {
   const { id, sender_id, type, status, reason, rule, destination, attempts } = row;
   return {
     id,
