@@ -10,6 +10,7 @@
 export { i8_dot_prefers_pairs } from "./dot";
 export { f32_attention } from "./f32-attention";
 export { f32_layer_norm } from "./f32-layer-norm";
+export { f32_lstm_cell } from "./f32-lstm-cell";
 export { f32_qd8_quantize } from "./f32-qd8-quantize";
 export { f32_raddexpminusmax } from "./f32-raddexpminusmax";
 export { f32_top_k } from "./f32-top-k";

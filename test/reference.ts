@@ -65,6 +65,27 @@ export function topK(x: Float32Array, k: number): number[] {
   return [...x.keys()].sort((a, b) => x[b]! - x[a]! || a - b).slice(0, k);
 }
 
+/** 1 / (1 + e^−x) */
+export function sigmoid(x: number): number {
+  return f(1 / f(1 + exp(Math.min(88, -x))));
+}
+
+/** 1 − 2 / (1 + e^2x) */
+export function tanh(x: number): number {
+  return f(1 - f(2 / f(1 + exp(Math.min(88, f(2 * x))))));
+}
+
+/**
+ * One step of a long short-term memory.
+ * @param gates [4, k] pre-activations of input gate, forget gate, candidate and output gate
+ * @param c [k]
+ */
+export function lstmCell(gates: Float32Array, c: Float32Array): { c: Float32Array; h: Float32Array } {
+  const [i, f_, g, o] = [0, 1, 2, 3].map((part) => gates.subarray(part * c.length, (part + 1) * c.length));
+  const cell = c.map((old, j) => f(f(sigmoid(f_![j]!) * old) + f(sigmoid(i![j]!) * tanh(g![j]!))));
+  return { c: cell, h: cell.map((value, j) => f(sigmoid(o![j]!) * tanh(value))) };
+}
+
 /** log softmax(x / temperature), in f64 */
 export function logSoftmax(x: Float32Array, temperature: number): Float64Array {
   const scaled = Float64Array.from(x, (v) => v / temperature);

@@ -1,6 +1,6 @@
 /**
  * Every kernel of both builds against the naive loops, to the bit: relaxed = simd = scalar, whichever way the products
- * are summed. 14,000 random shapes and values, with tails in every dimension and the ends of each range.
+ * are summed. 16,000 random shapes and values, with tails in every dimension and the ends of each range.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -89,6 +89,23 @@ describe.each(BUILDS)("%s build", (build) => {
       for (let i = 0; i < m; i++) {
         const expected = reference.layerNorm(x.subarray(i * k, (i + 1) * k), weight, bias, 1e-5);
         expect(bits(y.subarray(i * k, (i + 1) * k))).toEqual(bits(expected));
+      }
+    });
+  });
+
+  it("f32_lstm_cell", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(4, 8, 12, 16, 48))
+      .chain(([m, k]) => fc.tuple(fc.constant(m), fc.constant(k), reals(4 * m * k), reals(m * k)));
+    property(input, ([m, k, gates, before]) => {
+      const c = before.slice();
+      const h = new Float32Array(m * k);
+      harness.run("f32_lstm_cell", [h, gates.slice(), c], (kernel, ph, pg, pc) => kernel(m, k, pg, pc, ph));
+      for (let i = 0; i < m; i++) {
+        const place = [i * k, (i + 1) * k] as const;
+        const expected = reference.lstmCell(gates.subarray(4 * place[0], 4 * place[1]), before.subarray(...place));
+        expect(bits(c.subarray(...place))).toEqual(bits(expected.c));
+        expect(bits(h.subarray(...place))).toEqual(bits(expected.h));
       }
     });
   });

@@ -5,6 +5,7 @@
  */
 import type { EncoderConfig } from "../model/config.ts";
 import { type Blocks, F32, type RunState } from "./blocks.ts";
+import { checkTokens } from "./check-tokens.ts";
 import type { Address, Runtime } from "./runtime.ts";
 import type { EncoderWeights } from "./weights.ts";
 
@@ -35,26 +36,13 @@ export class Encoder {
     return n_enc_layers * (4 * d_model ** 2 + 2 * d_model * d_ff + LAYER_MACS);
   }
 
-  /** @throws RangeError if a text has no token or more than max_seq_len, or a token is not of the vocabulary */
-  check(tokens: readonly number[]): void {
-    const { max_seq_len, vocab_size } = this.#config;
-    if (tokens.length < 1 || tokens.length > max_seq_len) {
-      throw new RangeError(`Encoder: expected 1…${max_seq_len} tokens, got ${tokens.length}`);
-    }
-    for (const token of tokens) {
-      if (!Number.isInteger(token) || token < 0 || token >= vocab_size) {
-        throw new RangeError(`Encoder: expected token ids in 0…${vocab_size - 1}, got ${token}`);
-      }
-    }
-  }
-
   /**
    * @param texts [T] token ids each, end token included
    * @returns the run state; its `h` holds the normalized outputs of the texts one behind the other, [ΣT, d_model] f32
-   * @throws RangeError as of `check`
+   * @throws RangeError as of `checkTokens`
    */
   encode(texts: readonly (readonly number[])[]): RunState {
-    for (const tokens of texts) this.check(tokens);
+    for (const tokens of texts) checkTokens(tokens, this.#config);
     const { d_model } = this.#config;
     const blocks = this.#blocks;
     const count = texts.reduce((sum, { length }) => sum + length, 0);

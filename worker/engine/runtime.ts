@@ -86,6 +86,7 @@ interface Kernels {
     out: Address,
     out_stride: number,
   ): void;
+  f32_lstm_cell(m: number, k: number, gates: Address, c: Address, h: Address): void;
   f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
   f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
   f32_raddexpminusmax(n: number, x: Address, max: number): number;
@@ -225,6 +226,16 @@ export class Runtime {
   /** y = LN(x), both [m, k] f32, k a multiple of 16. */
   layerNorm(norm: Norm, m: number, k: number, epsilon: number, x: Address, y: Address): void {
     this.#kernels.f32_layer_norm(m, k, x, norm.weight, norm.bias, epsilon, y);
+  }
+
+  /**
+   * One step of a long short-term memory, from pre-activations to states.
+   * @param gates [m, 4, k] f32: input gate, forget gate, candidate, output gate; k a multiple of 4
+   * @param c [m, k] f32, replaced
+   * @param h [m, k] f32
+   */
+  lstmCell(m: number, k: number, gates: Address, c: Address, h: Address): void {
+    this.#kernels.f32_lstm_cell(m, k, gates, c, h);
   }
 
   /** x [m, k] f32 → q [m, k] u8 of 7 bits and params [m] (f32 scale, i32 zero_point). */
