@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { attempt, type Claim } from "../../../worker/hooks/delivery.ts";
@@ -157,6 +157,25 @@ describe("whoever makes an attempt may die", () => {
       { attempt: 1, duration_ms: null, status: null, error: null },
       { attempt: 2, status: 204 },
     ]);
+  });
+
+  it("and what cannot be signed for want of a key is no attempt", async () => {
+    const place = newPlace();
+    const created = await createHook({ rules: [] });
+    const event = await send(created, document);
+    await eventWith(created.hook.id, event, "stored");
+    await runInDurableObject(objectOf(created.hook.id), async (_, state) => {
+      const { kv, sql } = state.storage;
+      const hook = kv.get<{ signingSeeds: { sealed: string }[] }>("hook")!;
+      hook.signingSeeds[0]!.sealed = `v1.${new Uint8Array(12).toBase64()}.${new Uint8Array(48).toBase64()}`;
+      kv.put("hook", hook);
+      sql.exec("UPDATE events SET status = 'delivering', destination = ?, due_ms = 0", place.url);
+      await state.storage.setAlarm(Date.now() + 60_000);
+    });
+    await evictDurableObject(objectOf(created.hook.id));
+    await runDurableObjectAlarm(objectOf(created.hook.id));
+    expect((await readEvent(created.hook.id, event)).event).toMatchObject({ status: "delivering", attempts: 0 });
+    expect(await place.deliveries()).toEqual([]);
   });
 
   it("and what it says too late does not undo what came meanwhile", async () => {
