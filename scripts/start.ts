@@ -11,6 +11,7 @@ import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } f
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
 import { type FirstAnswer, firstQuestion } from "./start/first-question.ts";
+import { ensureSecrets } from "./start/secrets.ts";
 
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 60_000;
@@ -42,6 +43,7 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   const models = [];
   for (const folder of folders) models.push(await readModelFolder(folder));
 
+  for (const secret of await ensureSecrets()) console.log(`Made a random ${secret}; it is in .dev.vars.`);
   console.log("Building the kernels, filling the local bucket …");
   await Promise.all([buildKernels(), fillLocalBucket(models, persistTo)]);
 
@@ -131,14 +133,18 @@ interface RunningWorker {
 
 function startWorker(port: number, persistTo: string): RunningWorker {
   const args = ["dev", "--config", configPath, "--ip", HOST, "--port", String(port), "--persist-to", persistTo];
+  // So that a hook can be tried out with a receiver on this machine.
+  const vars = ["--var", "HOOKS_ALLOW_LOOPBACK:true"];
   const quiet = ["--local", "--show-interactive-dev-session=false", "--log-level", "warn"];
-  const child = spawn(process.execPath, [wranglerPath(), ...args, ...quiet], {
+  const child = spawn(process.execPath, [wranglerPath(), ...args, ...vars, ...quiet], {
     env: { ...process.env, ...quietWrangler, CI: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stopping = false;
   const stop = () => {
     stopping = true;
+    // A bundler that is interrupted at work prints where it was.
+    for (const stream of [child.stdout, child.stderr]) stream.unpipe(process.stderr);
     if (child.exitCode === null) child.kill("SIGINT");
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);

@@ -4,14 +4,15 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import type { App, AppEnv } from "./context.ts";
-import { readSettings } from "./env.ts";
 import { Problem, rejectInvalid, renderProblem, toProblem } from "./errors.ts";
-import { kernelModules } from "./kernels.ts";
 import { addLimits } from "./middleware/limits.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
+import { addHooks } from "./routes/hooks.ts";
+import { addIntake } from "./routes/intake.ts";
 import { addModels } from "./routes/models.ts";
 import { addTranslate } from "./routes/translate.ts";
+import { readScope } from "./scope.ts";
 import { ModelStore } from "./store.ts";
 
 /** @param store the models of the isolate; tests bring their own */
@@ -28,14 +29,11 @@ export function createApp(store = new ModelStore()): App {
   // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
   app.use(cors({ origin: "*", exposeHeaders: ["retry-after", "allow"] }));
   app.use(async (c, next) => {
-    const settings = readSettings(c.env);
     c.set("store", store);
-    c.set("scope", {
-      bucket: c.env.MODELS,
-      kernels: kernelModules[settings.kernelBuild],
-      settings,
-      waitUntil: (work) => c.executionCtx.waitUntil(work),
-    });
+    c.set(
+      "scope",
+      readScope(c.env, (work) => c.executionCtx.waitUntil(work)),
+    );
     // A request whose client leaves is run to its end all the same, or it would never release what it holds.
     const work = next();
     c.executionCtx.waitUntil(work.catch(() => {}));
@@ -46,6 +44,8 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addHooks(app);
+  addIntake(app);
   refuseOtherMethods(app);
   return app;
 }

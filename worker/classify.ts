@@ -7,6 +7,9 @@ import { classify, combineWindows, isOutOfScope } from "./engine/heads.ts";
 import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loading.ts";
 import type { ClassificationConfig } from "./model/config.ts";
+import type { Manifest } from "./model/manifest.ts";
+import type { ModelStore, RequestScope } from "./store.ts";
+import { scriptTest } from "./text/clean.ts";
 import { type TextWindow, textWindows } from "./text/windows.ts";
 import { joinNeighbours, splitWords } from "./text/words.ts";
 
@@ -46,6 +49,33 @@ export interface Classification {
   tokens: number;
   /** Parts that the text was read in; 0 if it is empty. */
   windows: number;
+}
+
+/**
+ * Of the models that know the tasks and read the texts' script the one that knows most.
+ * @param wanted a model's id, unless any will do, and tasks, unless all are welcome
+ * @throws Problem unknown_model, unsupported_task, or model_unavailable if R2 holds none
+ */
+export async function chooseModel(
+  store: ModelStore,
+  scope: RequestScope,
+  { model, tasks }: { model: string | undefined; tasks: readonly string[] },
+  texts: string[],
+): Promise<Manifest<"classification">> {
+  const candidates = await store.candidates(scope, "classification", model);
+  const knowing = candidates
+    .filter(({ config }) => tasks.every((name) => config.heads.some((head) => head.name === name)))
+    // The sort is stable: of equal ones the first by id.
+    .sort((a, b) => b.config.heads.length - a.config.heads.length);
+  if (knowing.length === 0) {
+    const known = candidates.map(({ id, config }) => ({ model: id, tasks: config.heads.map(({ name }) => name) }));
+    const offer = known.map((entry) => `${entry.tasks.join(", ")} of model ${entry.model}`).join("; ");
+    throw new Problem("unsupported_task", `task: expected ${offer}; got ${tasks.join(", ")}`, {
+      extensions: { models: known },
+    });
+  }
+  // If none reads the texts, the first one says so.
+  return knowing.find(({ config }) => texts.every(scriptTest(config.source_scripts))) ?? knowing[0]!;
 }
 
 /** The windows of each text, in order. */

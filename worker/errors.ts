@@ -9,14 +9,22 @@ import { HTTPException } from "hono/http-exception";
 /** Name → status and title. The name makes up the `type` and is what a caller's code compares. */
 const KINDS = {
   malformed_request: [400, "The request is malformed"],
+  unauthorized: [401, "The key is missing or wrong"],
+  invalid_signature: [401, "The signature is missing or wrong"],
+  admin_disabled: [403, "The operator's routes are closed"],
   not_found: [404, "There is no such route"],
   unknown_model: [404, "There is no such model"],
+  unknown_hook: [404, "There is no such hook"],
+  unknown_event: [404, "There is no such event"],
   method_not_allowed: [405, "The route has no such method"],
+  conflict: [409, "Somebody else has changed it meanwhile"],
   too_long: [413, "The text is too long"],
   unsupported_media_type: [415, "The body is not JSON"],
   unsupported_language: [422, "The model does not know this language"],
+  invalid_hook: [422, "The hook cannot work like this"],
   unsupported_task: [422, "The model does not know this task"],
   internal_error: [500, "The server failed"],
+  hooks_disabled: [503, "Hooks are not set up"],
   model_unavailable: [503, "The model cannot be loaded"],
   overloaded: [503, "The server is busy"],
 } as const;

@@ -52,13 +52,19 @@ export interface LocalR2 {
 /** @param persistTo folder of the local state */
 export async function openLocalBucket(persistTo = statePath): Promise<Bucket> {
   Object.assign(process.env, quietWrangler);
-  const { getPlatformProxy } = await import("wrangler");
-  const proxy = await getPlatformProxy<{ MODELS: LocalR2 }>({
-    configPath,
-    persist: { path: join(persistTo, "v3") },
-    remoteBindings: false,
-  });
-  return localBucket(proxy.env.MODELS, () => proxy.dispose());
+  const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
+  // Only the bucket: wrangler's own proxy of all bindings complains of Durable Objects that it does not run.
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      cf: false,
+      resourcePersistencePath: join(persistTo, "v3"),
+      modules: true,
+      script: "export default {};",
+      r2Buckets: { MODELS: await bucketName() },
+    }),
+  );
+  const bucket = (await miniflare.getR2Bucket("MODELS")) as unknown as LocalR2;
+  return localBucket(bucket, () => miniflare.dispose());
 }
 
 /** A bucket from its binding in a local workerd. */
@@ -77,11 +83,7 @@ export function localBucket(binding: LocalR2, close: () => Promise<void>): Bucke
 
 /** @param location which bucket of that name; tests take the local one, since all else is the same */
 export async function openRemoteBucket(location = ["--remote"]): Promise<Bucket> {
-  const { unstable_readConfig } = await import("wrangler");
-  const { r2_buckets } = unstable_readConfig({ config: configPath });
-  const buckets: { binding: string; bucket_name?: string }[] = r2_buckets;
-  const name = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
-  if (!name) throw new Error(`${configPath}: expected an R2 bucket bound to MODELS`);
+  const name = await bucketName();
   const directory = await mkdtemp(join(tmpdir(), "edge-slm-upload-"));
   const object = (verb: string, key: string, ...args: string[]) =>
     runWrangler(["r2", "object", verb, `${name}/${key}`, ...location, ...args]);
@@ -109,6 +111,16 @@ export async function openRemoteBucket(location = ["--remote"]): Promise<Bucket>
     },
     close: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+/** What wrangler.toml binds to MODELS. */
+async function bucketName(): Promise<string> {
+  const { unstable_readConfig } = await import("wrangler");
+  const { r2_buckets } = unstable_readConfig({ config: configPath });
+  const buckets: { binding: string; bucket_name?: string }[] = r2_buckets;
+  const name = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
+  if (!name) throw new Error(`${configPath}: expected an R2 bucket bound to MODELS`);
+  return name;
 }
 
 function runWrangler(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {

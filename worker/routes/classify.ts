@@ -2,14 +2,12 @@
  * `POST /v1/classify`: texts in, labels with probabilities out.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { type Classification, classifyTexts, planClassification } from "../classify.ts";
+import { type Classification, chooseModel, classifyTexts, planClassification } from "../classify.ts";
 import type { App } from "../context.ts";
-import { Problem, problemResponse } from "../errors.ts";
+import { problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
-import type { Manifest } from "../model/manifest.ts";
 import { Stopwatch } from "../stopwatch.ts";
-import type { ModelStore, RequestScope } from "../store.ts";
-import { cleanText, scriptTest } from "../text/clean.ts";
+import { cleanText } from "../text/clean.ts";
 
 const oneOrMore = (noun: string) =>
   z.union([z.string(), z.array(z.string()).min(1)], { error: `expected a ${noun} or a list of them` });
@@ -108,7 +106,8 @@ export function addClassify(app: App): void {
     checkTexts(given, scope.settings);
     const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
     const texts = given.map(cleanText);
-    const manifest = await chooseModel(store, scope, request, texts);
+    const tasks = tasksOf(request);
+    const manifest = await chooseModel(store, scope, { model: request.model, tasks: tasks ?? [] }, texts);
     const lease = await store.acquire(scope, manifest);
     try {
       const { id, version, config } = lease.model.manifest;
@@ -117,7 +116,7 @@ export function addClassify(app: App): void {
       watch.lap("queue_ms");
       const plan = planClassification(texts, lease.model);
       const classifications = await classifyTexts(plan, lease.model, {
-        tasks: tasksOf(request) ?? config.heads.map(({ name }) => name),
+        tasks: tasks ?? config.heads.map(({ name }) => name),
         topK: request.top_k,
         threshold: request.threshold,
         explain: request.explain,
@@ -134,28 +133,4 @@ export function addClassify(app: App): void {
 /** The tasks that a request names, each once. */
 function tasksOf({ task }: ClassifyRequest): string[] | undefined {
   return typeof task === "string" ? [task] : task && [...new Set(task)];
-}
-
-/** @throws Problem unknown_model, unsupported_task, or model_unavailable if R2 holds none */
-async function chooseModel(
-  store: ModelStore,
-  scope: RequestScope,
-  request: ClassifyRequest,
-  texts: string[],
-): Promise<Manifest<"classification">> {
-  const candidates = await store.candidates(scope, "classification", request.model);
-  const tasks = tasksOf(request) ?? [];
-  const knowing = candidates
-    .filter(({ config }) => tasks.every((name) => config.heads.some((head) => head.name === name)))
-    // The sort is stable: of equal ones the first by id.
-    .sort((a, b) => b.config.heads.length - a.config.heads.length);
-  if (knowing.length === 0) {
-    const known = candidates.map(({ id, config }) => ({ model: id, tasks: config.heads.map(({ name }) => name) }));
-    const offer = known.map((entry) => `${entry.tasks.join(", ")} of model ${entry.model}`).join("; ");
-    throw new Problem("unsupported_task", `task: expected ${offer}; got ${tasks.join(", ")}`, {
-      extensions: { models: known },
-    });
-  }
-  // If none reads the texts, the first one says so.
-  return knowing.find(({ config }) => texts.every(scriptTest(config.source_scripts))) ?? knowing[0]!;
 }

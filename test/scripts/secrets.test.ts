@@ -1,0 +1,32 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ensureSecrets, readAdminKey } from "../../scripts/start/secrets.ts";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "edge-slm-key-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const both = [expect.stringMatching(/^ADMIN_KEY, /), expect.stringMatching(/^HOOKS_KEY, /)];
+
+it("makes secrets once, for the owner's eyes only", async () => {
+  const path = join(directory, "none");
+  expect(await readAdminKey(path)).toBeUndefined();
+  expect(await ensureSecrets(path)).toEqual(both);
+  const key = await readAdminKey(path);
+  expect(key).toMatch(/^[\w-]{43}$/);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await ensureSecrets(path)).toEqual([]);
+  expect(await readAdminKey(path)).toBe(key);
+});
+
+it.each(["OTHER=1\n", "OTHER=1", "OTHER=1\nADMIN_KEY=\n"])("keeps what else is in %j", async (text) => {
+  const path = join(directory, "other");
+  await writeFile(path, text);
+  expect(await ensureSecrets(path)).toEqual(both);
+  expect(await readFile(path, "utf8")).toMatch(/^OTHER=1\n(.*\n)?ADMIN_KEY=.{43}\nHOOKS_KEY=.{43}\n$/);
+  expect(await readAdminKey(path)).toHaveLength(43);
+});
