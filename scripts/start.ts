@@ -10,6 +10,7 @@ import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
+import { ensureAdminKey } from "./start/admin-key.ts";
 import { type FirstAnswer, firstQuestion } from "./start/first-question.ts";
 
 const HOST = "127.0.0.1";
@@ -42,6 +43,7 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   const models = [];
   for (const folder of folders) models.push(await readModelFolder(folder));
 
+  if (await ensureAdminKey()) console.log("Made a random ADMIN_KEY for the operator's routes; it is in .dev.vars.");
   console.log("Building the kernels, filling the local bucket …");
   await Promise.all([buildKernels(), fillLocalBucket(models, persistTo)]);
 

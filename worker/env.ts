@@ -7,12 +7,14 @@ import { describeIssues } from "./model/config.ts";
 export interface Env {
   /** Holds the models; layout in model/manifest.ts. */
   MODELS: R2Bucket;
-  /** The variables below, from wrangler.toml, `.dev.vars` or `--var`; the last two give strings only. */
+  /** The variables below, from wrangler.toml, `.dev.vars`, secrets or `--var`; only the first gives other than strings. */
   KERNEL_BUILD?: unknown;
   MODEL_MEMORY_BUDGET_MIB?: unknown;
   MODEL_TTL_SECONDS?: unknown;
   MAX_TEXTS?: unknown;
   MAX_CHARACTERS?: unknown;
+  /** A secret: what the operator's routes ask for. */
+  ADMIN_KEY?: unknown;
 }
 
 const settingsSchema = z.object({
@@ -25,6 +27,8 @@ const settingsSchema = z.object({
   /** Most texts and most characters (UTF-16 units, all texts together) of one request. */
   MAX_TEXTS: z.coerce.number().int().positive().default(64),
   MAX_CHARACTERS: z.coerce.number().int().positive().default(20_000),
+  /** Empty is the same as none. */
+  ADMIN_KEY: z.string().trim().optional(),
 });
 
 export interface Settings {
@@ -33,6 +37,8 @@ export interface Settings {
   modelTtlMs: number;
   maxTexts: number;
   maxCharacters: number;
+  /** Without it the operator's routes are closed. */
+  adminKey: string | undefined;
 }
 
 /** @throws Error naming the variable that has a wrong value */
@@ -46,5 +52,6 @@ export function readSettings(env: Env): Settings {
     modelTtlMs: vars.MODEL_TTL_SECONDS * 1000,
     maxTexts: vars.MAX_TEXTS,
     maxCharacters: vars.MAX_CHARACTERS,
+    adminKey: vars.ADMIN_KEY || undefined,
   };
 }

@@ -9,6 +9,8 @@ import { HTTPException } from "hono/http-exception";
 /** Name → status and title. The name makes up the `type` and is what a caller's code compares. */
 const KINDS = {
   malformed_request: [400, "The request is malformed"],
+  unauthorized: [401, "The key is missing or wrong"],
+  admin_disabled: [403, "The operator's routes are closed"],
   not_found: [404, "There is no such route"],
   unknown_model: [404, "There is no such model"],
   method_not_allowed: [405, "The route has no such method"],
