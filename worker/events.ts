@@ -8,9 +8,25 @@ import { toProblem } from "./errors.ts";
 
 /**
  * Never fails and never waits: if the reader is gone, the work's signal says so, and one that is slow must not hold up
- * the work, which holds a model. What was not read yet is kept; it is no larger than the answer.
+ * the work, which holds a model. What was not read yet is kept; it is no larger than the answer. `onSent` is called once
+ * the reader took the event.
  */
-export type Send = (event: string, data: unknown) => void;
+export type Send = (event: string, data: unknown, onSent?: () => void) => void;
+
+/** What somebody else wants to know of a stream. */
+export interface StreamObserver {
+  /** As it is handed over to be sent, but for an error. */
+  written(text: string): void;
+  /** All was read; or the reader left; or the work failed, which the reader was told. */
+  ended(end: "complete" | "left" | "failed"): Promise<void>;
+}
+
+export const EVENT_STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  // Asks proxies not to hold the events back (nginx and those that follow it).
+  "x-accel-buffering": "no",
+};
 
 /**
  * @param signal aborts when the request does
@@ -20,31 +36,34 @@ export function sendEvents(
   c: Context,
   signal: AbortSignal,
   work: (send: Send, signal: AbortSignal) => Promise<void>,
+  observer?: StreamObserver,
 ): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const gone = new AbortController();
   writer.closed.catch((reason) => gone.abort(reason));
   const encoder = new TextEncoder();
-  const send: Send = (event, data) => {
+  const send: Send = (event, data, onSent) => {
     // JSON has no line break in it, so the data are one line.
-    const bytes = encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    writer.write(bytes).catch(() => {});
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    if (event !== "error") observer?.written(text);
+    writer.write(encoder.encode(text)).then(onSent, () => {});
   };
   const run = async () => {
+    let end: "complete" | "left" | "failed" = "complete";
     try {
       await work(send, AbortSignal.any([signal, gone.signal]));
     } catch (error) {
+      end = "failed";
       if (!signal.aborted && !gone.signal.aborted) send("error", toProblem(error).body);
     }
-    await writer.close();
+    await writer.close().catch(() => {
+      end = "left";
+    });
+    if (signal.aborted) end = "left";
+    await observer?.ended(end);
   };
   // Outlives the reader, so that what the work holds is released. A reader that left is no error.
-  c.executionCtx.waitUntil(run().catch(() => {}));
-  return c.body(readable, 200, {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    // Asks proxies not to hold the events back (nginx and those that follow it).
-    "x-accel-buffering": "no",
-  });
+  c.executionCtx.waitUntil(run().catch((error) => console.error(error)));
+  return c.body(readable, 200, EVENT_STREAM_HEADERS);
 }
