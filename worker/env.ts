@@ -2,7 +2,7 @@
  * What the Worker is given from outside: its bindings and its settings, as wrangler.toml declares them.
  */
 import { z } from "zod";
-import type { Directory } from "./billing/directory.ts";
+import type { AccountDirectory } from "./billing/directory.ts";
 import type { FreeQuota } from "./billing/free-quota.ts";
 import type { Ledger } from "./billing/ledger.ts";
 import { type Prices, pricesSchema } from "./billing/pricing.ts";
@@ -14,7 +14,7 @@ export interface Env {
   /** One object for each account: its credit, keys and usage. */
   LEDGER: DurableObjectNamespace<Ledger>;
   /** One object: which accounts there are. */
-  DIRECTORY: DurableObjectNamespace<Directory>;
+  ACCOUNT_DIRECTORY: DurableObjectNamespace<AccountDirectory>;
   /** One object for each address and day: what it used for free. */
   FREE_QUOTA: DurableObjectNamespace<FreeQuota>;
   /** Callers without a key, by address. */

@@ -3,7 +3,7 @@
  */
 import { createApp } from "./app.ts";
 
-export { Directory } from "./billing/directory.ts";
+export { AccountDirectory } from "./billing/directory.ts";
 export { FreeQuota } from "./billing/free-quota.ts";
 export { Ledger } from "./billing/ledger.ts";
 

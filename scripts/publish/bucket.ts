@@ -52,13 +52,22 @@ export interface LocalR2 {
 /** @param persistTo folder of the local state */
 export async function openLocalBucket(persistTo = statePath): Promise<Bucket> {
   Object.assign(process.env, quietWrangler);
-  const { getPlatformProxy } = await import("wrangler");
-  const proxy = await getPlatformProxy<{ MODELS: LocalR2 }>({
-    configPath,
-    persist: { path: join(persistTo, "v3") },
-    remoteBindings: false,
-  });
-  return localBucket(proxy.env.MODELS, () => proxy.dispose());
+  // Not wrangler's getPlatformProxy, which complains of every Durable Object whose class it does not find.
+  const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
+  const worker = { modules: true, script: "export default {}", r2Buckets: { MODELS: await bucketName() } };
+  const options = convertV4MiniflareOptions({ cf: false, ...worker });
+  const miniflare = new Miniflare({ ...options, resourcePersistencePath: join(persistTo, "v3") });
+  const bucket = (await miniflare.getR2Bucket("MODELS")) as unknown as LocalR2;
+  return localBucket(bucket, () => miniflare.dispose());
+}
+
+async function bucketName(): Promise<string> {
+  const { unstable_readConfig } = await import("wrangler");
+  const { r2_buckets } = unstable_readConfig({ config: configPath });
+  const buckets: { binding: string; bucket_name?: string }[] = r2_buckets;
+  const name = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
+  if (!name) throw new Error(`${configPath}: expected an R2 bucket bound to MODELS`);
+  return name;
 }
 
 /** A bucket from its binding in a local workerd. */
@@ -77,11 +86,7 @@ export function localBucket(binding: LocalR2, close: () => Promise<void>): Bucke
 
 /** @param location which bucket of that name; tests take the local one, since all else is the same */
 export async function openRemoteBucket(location = ["--remote"]): Promise<Bucket> {
-  const { unstable_readConfig } = await import("wrangler");
-  const { r2_buckets } = unstable_readConfig({ config: configPath });
-  const buckets: { binding: string; bucket_name?: string }[] = r2_buckets;
-  const name = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
-  if (!name) throw new Error(`${configPath}: expected an R2 bucket bound to MODELS`);
+  const name = await bucketName();
   const directory = await mkdtemp(join(tmpdir(), "edge-slm-upload-"));
   const object = (verb: string, key: string, ...args: string[]) =>
     runWrangler(["r2", "object", verb, `${name}/${key}`, ...location, ...args]);

@@ -10,7 +10,7 @@ export interface AccountEntry extends Record<string, SqlStorageValue> {
   created_ms: number;
 }
 
-export class Directory extends DurableObject<Env> {
+export class AccountDirectory extends DurableObject<Env> {
   readonly #sql: SqlStorage;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -42,8 +42,8 @@ export class Directory extends DurableObject<Env> {
   }
 }
 
-export function directoryOf(env: Env): DurableObjectStub<Directory> {
-  return env.DIRECTORY.getByName("directory");
+export function directoryOf(env: Env): DurableObjectStub<AccountDirectory> {
+  return env.ACCOUNT_DIRECTORY.getByName("directory");
 }
 
 export function ledgerOf(env: Env, account: string) {

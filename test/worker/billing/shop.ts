@@ -78,5 +78,5 @@ export async function eventually(check: () => Promise<boolean>): Promise<void> {
 
 /** The price of `characters` with the standard prices of worker/billing/pricing.ts, counted another way. */
 export function standardPrice(characters: number): number {
-  return characters <= 100 ? 100 : characters;
+  return Math.max(characters, 100);
 }
