@@ -106,7 +106,8 @@ export class Reservations {
       const detail = `the request costs ${formatMoney(amount)}, the key may spend ${formatMoney(left)} more this month`;
       return refuseFor("spending_limit", detail, { price: amount, left });
     }
-    const id = crypto.randomUUID();
+    // The customer finds its own key in the transfers.
+    const id = repeat ? `${repeat.key}/${crypto.randomUUID().slice(0, 8)}` : crypto.randomUUID();
     if (amount > 0) this.#books.post({ kind: "reserve", debit: "credit", credit: "reserved", amount, reference: id });
     const month = this.#keys.spend(key.keyId, amount);
     const expiresMs = Date.now() + lifeMs;

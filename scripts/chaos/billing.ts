@@ -1,0 +1,244 @@
+/**
+ * `npm run chaos -- billing [--calls N] [--payments N]`: whether the money is right while everything around it fails.
+ * The Worker runs in workerd with a tiny model, whose engine fails on purpose; payments go through a facilitator of our
+ * own that checks real signatures.
+ */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { fail, positiveInteger } from "../cli.ts";
+import { startFacilitator } from "../facilitator/server.ts";
+import { openLocalBucket } from "../publish/bucket.ts";
+import { readModelFolder } from "../publish/model-folder.ts";
+import { publish } from "../publish/publish.ts";
+import { type Call, checkCalls, makeCalls, type Verdict } from "./billing/calls.ts";
+import { addedTime } from "./billing/latency.ts";
+import { type Account, ADMIN_KEY, openAccount, readTransfers, reconcile } from "./billing/operator.ts";
+import { ask, forgePayments } from "./billing/payments.ts";
+import { bundleWorker, type RunningWorker, startWorker } from "./billing/workerd.ts";
+
+export const TOKEN = {
+  network: "eip155:84532",
+  asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+  assetName: "USDC",
+  assetVersion: "2",
+  startBalance: 1_000_000_000n,
+} as const;
+const SELLER = "0x5E11e40000000000000000000000000000000402";
+const RESERVATION_SECONDS = 5;
+const ACCOUNTS = 20;
+/** Every fourth account runs out of credit on the way. */
+const CREDIT = { rich: 100_000_000, poor: 20_000 };
+
+export interface BillingOptions {
+  calls: number;
+  concurrency: number;
+  payments: number;
+  restarts: number;
+}
+
+export interface Row {
+  what: string;
+  measured: string;
+  bar: string;
+  ok: boolean;
+}
+
+export function billingCommand(): Command {
+  return new Command("billing")
+    .description("Calls that fail, leave, repeat; a Worker that dies; payments that are forged")
+    .option("--calls <n>", "calls in all", positiveInteger, 20_000)
+    .option("--concurrency <n>", "calls at a time", positiveInteger, 64)
+    .option("--payments <n>", "forged payments", positiveInteger, 1_000)
+    .option("--restarts <n>", "how often the Worker is killed", positiveInteger, 3)
+    .action(async (options: BillingOptions) => {
+      const rows = await breakBilling(options).catch(fail);
+      for (const { what, measured, bar, ok } of rows) console.log(`${ok ? "✓" : "✗"} ${what}: ${measured} (${bar})`);
+      process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;
+    });
+}
+
+/** @returns one row for each promise */
+export async function breakBilling(options: BillingOptions): Promise<Row[]> {
+  const state = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
+  const facilitator = await startFacilitator({ ...TOKEN, port: 0 });
+  const log: string[] = [];
+  let running: RunningWorker | undefined;
+  try {
+    const bundle = await bundleWorker(new URL("billing/worker.ts", import.meta.url), "billing");
+    const bucket = await openLocalBucket(state);
+    await publish(bucket, await readModelFolder(fileURLToPath(new URL("../../test/fixtures/tiny", import.meta.url))));
+    await bucket.close();
+    const vars = {
+      ADMIN_KEY,
+      BILLING: "on",
+      RESERVATION_SECONDS,
+      X402_PAY_TO: SELLER,
+      X402_FACILITATOR_URL: facilitator.url,
+    };
+    const start = () => startWorker({ bundle, vars, state }, log);
+    running = await start();
+    const accounts = await openAccounts(running.url);
+
+    const rows: Row[] = [];
+    let shop: Promise<RunningWorker> = Promise.resolve(running);
+    await fetch(`${running.url}/fail?share=0.1`);
+    const startMs = performance.now();
+    let done = false;
+    const restarting = restartNowAndThen(
+      options.restarts,
+      options.calls,
+      () => done,
+      async () => {
+        const dead = await shop;
+        await dead.kill();
+        shop = start().then(async (worker) => {
+          await fetch(`${worker.url}/fail?share=0.1`);
+          return worker;
+        });
+        running = await shop;
+      },
+    );
+    const shares = { leave: 0.05, repeat: 0.1, stream: 0.2, keyless: 0.2 };
+    const calls = await makeCalls(async () => (await shop).url, accounts, { ...options, ...shares });
+    done = true;
+    const restarts = await restarting;
+    const seconds = (performance.now() - startMs) / 1000;
+    const { url } = running;
+    await fetch(`${url}/fail?share=0`);
+    // What the dead Workers had reserved runs out.
+    await new Promise((then) => setTimeout(then, (RESERVATION_SECONDS + 2) * 1000));
+    rows.push(...(await judgeCalls(url, accounts, calls, { seconds, restarts })));
+    rows.push(await judgeRepeats(url, accounts[0]!));
+    const forged = await forgePayments(url, options.payments);
+    rows.push({
+      what: "forged payments",
+      measured: `${forged.sent} sent, ${forged.taken.length} taken ${forged.taken.join(", ")}, ${forged.steps} steps computed; by status ${JSON.stringify(forged.statuses)}`,
+      bar: "all refused before any work",
+      ok: forged.taken.length === 0 && forged.steps === 0,
+    });
+    await running.close();
+    const added = await addedTime(bundle, state, vars, accounts[0]!.keys[1]!);
+    rows.push({
+      what: "time that billing adds to a warm request",
+      measured: `${added.medianMs.toFixed(2)} ms median (${added.pairs} pairs; without ${added.withoutMs.toFixed(2)} ms, with ${added.withMs.toFixed(2)} ms)`,
+      bar: "≤ 3 ms",
+      ok: added.medianMs <= 3,
+    });
+    rows.push(await findSecrets(state, log, accounts));
+    return rows;
+  } finally {
+    await running?.close().catch(() => {});
+    await facilitator.close();
+    await rm(state, { recursive: true, force: true });
+  }
+}
+
+async function openAccounts(url: string): Promise<Account[]> {
+  const accounts: Account[] = [];
+  for (let i = 0; i < ACCOUNTS; i++) {
+    accounts.push(await openAccount(url, `chaos-${i}`, i % 4 === 3 ? CREDIT.poor : CREDIT.rich, 2));
+  }
+  return accounts;
+}
+
+/** Kills at random moments. @returns how often */
+async function restartNowAndThen(
+  times: number,
+  calls: number,
+  isDone: () => boolean,
+  restart: () => Promise<void>,
+): Promise<number> {
+  // About the time that so many calls take, on two cores.
+  const spanMs = calls * 4;
+  for (let i = 0; i < times; i++) {
+    await new Promise((then) => setTimeout(then, (spanMs / (times + 1)) * (0.5 + Math.random())));
+    if (isDone()) return i;
+    await restart();
+  }
+  return times;
+}
+
+async function judgeCalls(
+  url: string,
+  accounts: Account[],
+  calls: Call[],
+  { seconds, restarts }: { seconds: number; restarts: number },
+): Promise<Row[]> {
+  const verdict: Verdict = await checkCalls(url, accounts, calls);
+  const books = await reconcile(url);
+  const faults = [...verdict.faults, ...Object.entries(books.faults).map(([name, found]) => `${name}: ${found}`)];
+  const toppedUp = accounts.reduce((sum, { credit }) => sum + credit, 0);
+  const outcomes = Object.entries(verdict.outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  return [
+    {
+      what: `${calls.length} calls in ${seconds.toFixed(0)} s, ${restarts} restarts`,
+      measured: `${outcomes.join(", ")}; charged ${verdict.charged}, due ${verdict.expected}, faults ${faults.slice(0, 5).join("; ") || "none"}`,
+      bar: "equal to the unit, no double charge",
+      ok: verdict.charged === verdict.expected && faults.length === 0 && restarts > 0,
+    },
+    {
+      what: "books",
+      measured: `credit ${books.credit} + revenue ${books.revenue} + reserved ${books.reserved} of ${toppedUp}; lowest credit ${verdict.lowestCredit}`,
+      bar: "sum of the top-ups, nothing reserved, never below zero",
+      ok:
+        books.credit + books.revenue === toppedUp &&
+        books.revenue === verdict.charged &&
+        books.reserved === 0 &&
+        verdict.lowestCredit >= 0,
+    },
+  ];
+}
+
+/** One request a hundred times at once. */
+async function judgeRepeats(url: string, account: Account): Promise<Row> {
+  const headers = { authorization: `Bearer ${account.keys[0]}`, "idempotency-key": "hundred" };
+  const steps = async () => ((await (await fetch(`${url}/steps`)).json()) as { steps: number }).steps;
+  const body = { text: "A dog runs. A cat sleeps.", source: "en", target: "de" };
+  const reference = { ...headers, "idempotency-key": "reference" };
+  const before = await steps();
+  await (await ask(url, body, reference)).text();
+  const one = (await steps()) - before;
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const response = await ask(url, body, headers);
+      return { status: response.status, text: await response.text() };
+    }),
+  );
+  const computed = ((await steps()) - before - one) / one;
+  const texts = new Set(answers.filter(({ status }) => status === 200).map(({ text }) => text));
+  const conflicts = answers.filter(({ status }) => status === 409).length;
+  const others = answers.filter(({ status }) => status !== 200 && status !== 409).length;
+  const transfers = await readTransfers(url, account.name);
+  const charges = transfers.filter(({ kind, reference: of }) => kind === "settle" && of.startsWith("hundred/")).length;
+  return {
+    what: "one Idempotency-Key 100 times at once",
+    measured: `${computed} computed, ${charges} charged, ${texts.size} different answers, ${conflicts} × 409, ${others} others`,
+    bar: "1, 1, 1, and no others",
+    ok: computed === 1 && charges === 1 && texts.size === 1 && others === 0,
+  };
+}
+
+/** Looks for the keys in everything that was printed and stored. */
+async function findSecrets(state: string, log: string[], accounts: Account[]): Promise<Row> {
+  const secrets = accounts.flatMap(({ keys }) => keys.map((key) => key.slice(key.lastIndexOf("_") + 1)));
+  const files = await readdir(state, { recursive: true, withFileTypes: true });
+  let bytes = 0;
+  const found: string[] = [];
+  const search = (where: string, text: string) => {
+    bytes += text.length;
+    if (secrets.some((secret) => text.includes(secret))) found.push(where);
+  };
+  for (const file of files.filter((entry) => entry.isFile())) {
+    search(file.name, await readFile(join(file.parentPath, file.name), "latin1"));
+  }
+  search("the log", log.join("\n"));
+  return {
+    what: "keys in the storage and in the log",
+    measured: `${secrets.length} keys looked for in ${(bytes / 1e6).toFixed(1)} MB and ${log.length} lines: found in ${found.join(", ") || "none"}`,
+    bar: "none",
+    ok: found.length === 0 && log.length > 0,
+  };
+}
