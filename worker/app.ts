@@ -15,6 +15,7 @@ import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
+import { addStripe } from "./routes/stripe.ts";
 import { addTranslate } from "./routes/translate.ts";
 import { ModelStore } from "./store.ts";
 
@@ -67,6 +68,7 @@ export function createApp(store = new ModelStore()): App {
   addPrices(app);
   addAccount(app);
   addAdminAccounts(app);
+  addStripe(app);
   refuseOtherMethods(app);
   return app;
 }

@@ -9,6 +9,7 @@ import { HTTPException } from "hono/http-exception";
 /** Name → status and title. The name makes up the `type` and is what a caller's code compares. */
 const KINDS = {
   malformed_request: [400, "The request is malformed"],
+  bad_signature: [401, "The signature is wrong"],
   unauthorized: [401, "The key is missing or wrong"],
   payment_required: [402, "The request must be paid"],
   insufficient_credit: [402, "The account has too little credit"],

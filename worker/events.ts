@@ -17,8 +17,19 @@ export type Send = (event: string, data: unknown, onSent?: () => void) => void;
 export interface StreamObserver {
   /** As it is handed over to be sent, but for an error. */
   written(text: string): void;
+  /**
+   * The work is done and the reader has all but the last event, which goes out after this.
+   * @throws what the reader is told instead of it
+   */
+  completing(last: string): Promise<void>;
   /** All was read; or the reader left; or the work failed, which the reader was told. */
   ended(end: "complete" | "left" | "failed"): Promise<void>;
+}
+
+/** What says that the work is done. */
+export interface LastEvent {
+  event: string;
+  data: unknown;
 }
 
 export const EVENT_STREAM_HEADERS = {
@@ -30,12 +41,13 @@ export const EVENT_STREAM_HEADERS = {
 
 /**
  * @param signal aborts when the request does
- * @param work sends the events; its own signal aborts when the request or the reader of the response does
+ * @param work sends the events, and returns the last one, if there is one that stands for the whole; its own signal
+ * aborts when the request or the reader of the response does
  */
 export function sendEvents(
   c: Context,
   signal: AbortSignal,
-  work: (send: Send, signal: AbortSignal) => Promise<void>,
+  work: (send: Send, signal: AbortSignal) => Promise<LastEvent | void>,
   observer?: StreamObserver,
 ): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -43,19 +55,29 @@ export function sendEvents(
   const gone = new AbortController();
   writer.closed.catch((reason) => gone.abort(reason));
   const encoder = new TextEncoder();
+  let taken: Promise<void> = Promise.resolve();
+  const write = (text: string, onSent?: () => void) => {
+    taken = writer.write(encoder.encode(text));
+    taken.then(onSent, () => {});
+  };
   const send: Send = (event, data, onSent) => {
-    // JSON has no line break in it, so the data are one line.
-    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    if (event !== "error") observer?.written(text);
-    writer.write(encoder.encode(text)).then(onSent, () => {});
+    const text = formatEvent(event, data);
+    observer?.written(text);
+    write(text, onSent);
   };
   const run = async () => {
     let end: "complete" | "left" | "failed" = "complete";
     try {
-      await work(send, AbortSignal.any([signal, gone.signal]));
+      const last = await work(send, AbortSignal.any([signal, gone.signal]));
+      if (last) {
+        const text = formatEvent(last.event, last.data);
+        await taken;
+        await observer?.completing(text);
+        write(text);
+      }
     } catch (error) {
       end = "failed";
-      if (!signal.aborted && !gone.signal.aborted) send("error", toProblem(error).body);
+      if (!signal.aborted && !gone.signal.aborted) write(formatEvent("error", toProblem(error).body));
     }
     await writer.close().catch(() => {
       end = "left";
@@ -66,4 +88,9 @@ export function sendEvents(
   // Outlives the reader, so that what the work holds is released. A reader that left is no error.
   c.executionCtx.waitUntil(run().catch((error) => console.error(error)));
   return c.body(readable, 200, EVENT_STREAM_HEADERS);
+}
+
+/** JSON has no line break in it, so the data are one line. */
+function formatEvent(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

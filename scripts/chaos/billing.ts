@@ -86,25 +86,22 @@ export async function breakBilling(options: BillingOptions): Promise<Row[]> {
     let shop: Promise<RunningWorker> = Promise.resolve(running);
     await fetch(`${running.url}/fail?share=0.1`);
     const startMs = performance.now();
-    let done = false;
-    const restarting = restartNowAndThen(
-      options.restarts,
-      options.calls,
-      () => done,
-      async () => {
-        const dead = await shop;
-        await dead.kill();
-        shop = start().then(async (worker) => {
-          await fetch(`${worker.url}/fail?share=0.1`);
-          return worker;
-        });
-        running = await shop;
-      },
-    );
+    let restarts = 0;
+    const restart = async (dead: Promise<RunningWorker>) => {
+      restarts++;
+      await (await dead).kill();
+      running = await start();
+      await fetch(`${running.url}/fail?share=0.1`);
+      return running;
+    };
+    const onCall = (done: number) => {
+      if (done >= ((restarts + 1) * options.calls) / (options.restarts + 1) && restarts < options.restarts) {
+        shop = restart(shop);
+      }
+    };
     const shares = { leave: 0.05, repeat: 0.1, stream: 0.2, keyless: 0.2 };
-    const calls = await makeCalls(async () => (await shop).url, accounts, { ...options, ...shares });
-    done = true;
-    const restarts = await restarting;
+    const calls = await makeCalls(async () => (await shop).url, accounts, { ...options, ...shares, onCall });
+    running = await shop;
     const seconds = (performance.now() - startMs) / 1000;
     const { url } = running;
     await fetch(`${url}/fail?share=0`);
@@ -142,23 +139,6 @@ async function openAccounts(url: string): Promise<Account[]> {
     accounts.push(await openAccount(url, `chaos-${i}`, i % 4 === 3 ? CREDIT.poor : CREDIT.rich, 2));
   }
   return accounts;
-}
-
-/** Kills at random moments. @returns how often */
-async function restartNowAndThen(
-  times: number,
-  calls: number,
-  isDone: () => boolean,
-  restart: () => Promise<void>,
-): Promise<number> {
-  // About the time that so many calls take, on two cores.
-  const spanMs = calls * 4;
-  for (let i = 0; i < times; i++) {
-    await new Promise((then) => setTimeout(then, (spanMs / (times + 1)) * (0.5 + Math.random())));
-    if (isDone()) return i;
-    await restart();
-  }
-  return times;
 }
 
 async function judgeCalls(

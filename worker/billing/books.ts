@@ -49,6 +49,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX transfers_of_reference ON transfers (reference);
   CREATE UNIQUE INDEX one_transfer_of_an_event ON transfers (kind, reference) WHERE kind IN ('top_up', 'refund');
+  CREATE TABLE refunds (reference TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TRIGGER transfers_stay BEFORE UPDATE ON transfers BEGIN SELECT RAISE(ABORT, 'transfers are never changed'); END;
   CREATE TRIGGER transfers_remain BEFORE DELETE ON transfers BEGIN SELECT RAISE(ABORT, 'transfers are never deleted'); END;
   INSERT INTO books (name, balance) VALUES ('credit', 0), ('reserved', 0), ('revenue', 0);
@@ -91,6 +92,17 @@ export class Books {
   amountOf(kind: TransferKind, reference: string): number | undefined {
     const query = "SELECT amount FROM transfers WHERE kind = ? AND reference = ?";
     return this.#sql.exec<{ amount: number }>(query, kind, reference).toArray()[0]?.amount;
+  }
+
+  /** @returns micro-units that were to go back under a reference so far */
+  refunded(reference: string): number {
+    const query = "SELECT sum FROM refunds WHERE reference = ?";
+    return this.#sql.exec<{ sum: number }>(query, reference).toArray()[0]?.sum ?? 0;
+  }
+
+  noteRefund(reference: string, sum: number): void {
+    const query = "INSERT INTO refunds VALUES (?, ?) ON CONFLICT DO UPDATE SET sum = excluded.sum";
+    this.#sql.exec(query, reference, sum);
   }
 
   balances(): Balances {

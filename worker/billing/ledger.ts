@@ -153,17 +153,22 @@ export class Ledger extends DurableObject<Env> {
 
   /**
    * Money back to outside, as far as it was not spent.
-   * @returns micro-units that were taken off the credit; undefined if this event was counted before
+   * @param reference of the payment that is refunded, or of the refund
+   * @param sum micro-units that went back under this reference so far, this time included
+   * @returns undefined if that was counted before; `missing`: what was spent already
    */
-  refund(source: string, reference: string, amount: number): number | undefined {
+  refund(source: string, reference: string, sum: number): { taken: number; missing: number } | undefined {
     return this.#transaction(() => {
-      if (this.#books.amountOf("refund", reference) !== undefined) return undefined;
-      const taken = Math.min(amount, this.#books.balances().credit);
+      const told = this.#books.refunded(reference);
+      if (sum <= told) return undefined;
+      this.#books.noteRefund(reference, sum);
+      const taken = Math.min(sum - told, this.#books.balances().credit);
       if (taken > 0) {
         const credit: Book = `outside:${source}`;
-        this.#books.post({ kind: "refund", debit: "credit", credit, amount: taken, reference });
+        const own = told === 0 ? reference : `${reference}/${sum}`;
+        this.#books.post({ kind: "refund", debit: "credit", credit, amount: taken, reference: own });
       }
-      return taken;
+      return { taken, missing: sum - told - taken };
     });
   }
 

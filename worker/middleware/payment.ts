@@ -155,6 +155,7 @@ export class PaidStream implements StreamObserver {
   #text = "";
   #sent = 0;
   #begun = false;
+  #complete = false;
   #progressMs = Date.now();
 
   constructor(charge: Charge, work: Work, due: (characters: number) => number, record: (charged: number) => void) {
@@ -190,27 +191,37 @@ export class PaidStream implements StreamObserver {
     this.#charge.settle({ due, characters }).then(this.#opened.resolve, this.#opened.reject);
   }
 
+  /** Settled before the reader is told that this is all: whoever has the whole answer has paid for it. */
+  async completing(last: string): Promise<void> {
+    const { amount: due, characters } = this.#work;
+    this.written(last);
+    if (this.#charge.settlesAtFirstToken) await this.#opened.promise;
+    else await this.#charge.settle({ due, characters, ...(this.#charge.keepsAnswer ? { answer: this.#answer } : {}) });
+    this.#complete = true;
+  }
+
   async ended(end: "complete" | "left" | "failed"): Promise<void> {
-    const { amount, characters } = this.#work;
-    const answer = { status: 200, headers: EVENT_STREAM_HEADERS, body: this.#text };
-    if (this.#charge.settlesAtFirstToken && this.#begun) {
-      const refused = await this.#opened.promise.then(
-        () => false,
-        () => true,
-      );
-      if (refused) return;
-      await this.#charge.finish(end === "complete" ? answer : undefined);
-      return this.#record(amount);
-    }
+    if (this.#charge.settlesAtFirstToken && this.#begun) return this.#finish();
     this.#opened.resolve({});
-    if (end === "failed" || (end === "left" && this.#sent === 0)) return this.#charge.release();
-    if (end === "complete") {
-      await this.#charge.settle({ due: amount, characters, ...(this.#charge.keepsAnswer ? { answer } : {}) });
-      return this.#record(amount);
-    }
+    if (this.#complete) return this.#record(this.#work.amount);
+    if (end === "failed" || this.#sent === 0) return this.#charge.release();
     const due = this.#due(this.#sent);
     await this.#charge.settle({ due, characters: this.#sent });
     this.#record(due);
+  }
+
+  async #finish(): Promise<void> {
+    const settled = await this.#opened.promise.then(
+      () => true,
+      () => false,
+    );
+    if (!settled) return;
+    await this.#charge.finish(this.#complete ? this.#answer : undefined);
+    this.#record(this.#work.amount);
+  }
+
+  get #answer(): Answer {
+    return { status: 200, headers: EVENT_STREAM_HEADERS, body: this.#text };
   }
 }
 

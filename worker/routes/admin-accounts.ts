@@ -304,7 +304,7 @@ export function addAdminAccounts(app: App): void {
     await overviewOf(c.env, account);
     const { amount, reference } = c.req.valid("json");
     const taken = await ledgerOf(c.env, account).refund("admin", reference, amount);
-    return c.json({ amount: taken ?? 0, credit: (await overviewOf(c.env, account)).credit }, 200);
+    return c.json({ amount: taken?.taken ?? 0, credit: (await overviewOf(c.env, account)).credit }, 200);
   });
   app.openapi(transfersRoute, async (c) => {
     const { account } = c.req.valid("param");

@@ -138,7 +138,7 @@ export function addTranslate(app: App): void {
             };
             const translations = await translateStreaming(plan, lease.model, { ...options, signal }, onDelta);
             watch.lap("generate_ms");
-            send("result", body(translations));
+            return { event: "result", data: body(translations) };
           } finally {
             lease.release();
           }

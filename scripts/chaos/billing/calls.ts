@@ -13,6 +13,8 @@ export interface CallOptions {
   repeat: number;
   stream: number;
   keyless: number;
+  /** Called after each, with how many are done. */
+  onCall: (done: number) => void;
 }
 
 /** Standard price of a translation; the Worker under test has no other. */
@@ -55,11 +57,13 @@ export async function makeCalls(shop: Shop, accounts: Account[], options: CallOp
     };
   });
   let next = 0;
+  let done = 0;
   const worker = async () => {
     for (let i = next++; i < calls.length; i = next++) {
       const call = calls[i]!;
       const twice = call.key !== undefined && !call.leaves && Math.random() < options.repeat;
       await Promise.all([send(shop, accounts, call), ...(twice ? [send(shop, accounts, call)] : [])]);
+      options.onCall(++done);
     }
   };
   await Promise.all(Array.from({ length: options.concurrency }, worker));
