@@ -41,13 +41,13 @@ export const EVENT_STREAM_HEADERS = {
 
 /**
  * @param signal aborts when the request does
- * @param work sends the events, and returns the last one, if there is one that stands for the whole; its own signal
- * aborts when the request or the reader of the response does
+ * @param work sends the events but for the last, which it returns; its own signal aborts when the request or the reader of
+ * the response does
  */
 export function sendEvents(
   c: Context,
   signal: AbortSignal,
-  work: (send: Send, signal: AbortSignal) => Promise<LastEvent | void>,
+  work: (send: Send, signal: AbortSignal) => Promise<LastEvent>,
   observer?: StreamObserver,
 ): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -69,12 +69,10 @@ export function sendEvents(
     let end: "complete" | "left" | "failed" = "complete";
     try {
       const last = await work(send, AbortSignal.any([signal, gone.signal]));
-      if (last) {
-        const text = formatEvent(last.event, last.data);
-        await taken;
-        await observer?.completing(text);
-        write(text);
-      }
+      const text = formatEvent(last.event, last.data);
+      await taken;
+      await observer?.completing(text);
+      write(text);
     } catch (error) {
       end = "failed";
       if (!signal.aborted && !gone.signal.aborted) write(formatEvent("error", toProblem(error).body));

@@ -3,31 +3,17 @@
  * The Worker runs in workerd with a tiny model, whose engine fails on purpose; payments go through a facilitator of our
  * own that checks real signatures.
  */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { fail, positiveInteger } from "../cli.ts";
-import { startFacilitator } from "../facilitator/server.ts";
-import { openLocalBucket } from "../publish/bucket.ts";
-import { readModelFolder } from "../publish/model-folder.ts";
-import { publish } from "../publish/publish.ts";
 import { type Call, checkCalls, makeCalls, type Verdict } from "./billing/calls.ts";
 import { addedTime } from "./billing/latency.ts";
-import { type Account, ADMIN_KEY, openAccount, readTransfers, reconcile } from "./billing/operator.ts";
+import { type Account, openAccount, readTransfers, reconcile } from "./billing/operator.ts";
 import { ask, forgePayments } from "./billing/payments.ts";
-import { bundleWorker, type RunningWorker, startWorker } from "./billing/workerd.ts";
+import { type ChaosShop, prepareShop, RESERVATION_SECONDS } from "./billing/shop.ts";
+import type { RunningWorker } from "./billing/workerd.ts";
 
-export const TOKEN = {
-  network: "eip155:84532",
-  asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
-  assetName: "USDC",
-  assetVersion: "2",
-  startBalance: 1_000_000_000n,
-} as const;
-const SELLER = "0x5E11e40000000000000000000000000000000402";
-const RESERVATION_SECONDS = 5;
 const ACCOUNTS = 20;
 /** Every fourth account runs out of credit on the way. */
 const CREDIT = { rich: 100_000_000, poor: 20_000 };
@@ -62,48 +48,31 @@ export function billingCommand(): Command {
 
 /** @returns one row for each promise */
 export async function breakBilling(options: BillingOptions): Promise<Row[]> {
-  const state = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
-  const facilitator = await startFacilitator({ ...TOKEN, port: 0 });
-  const log: string[] = [];
-  let running: RunningWorker | undefined;
+  const shop = await prepareShop();
+  let worker = Promise.resolve(await shop.start());
   try {
-    const bundle = await bundleWorker(new URL("billing/worker.ts", import.meta.url), "billing");
-    const bucket = await openLocalBucket(state);
-    await publish(bucket, await readModelFolder(fileURLToPath(new URL("../../test/fixtures/tiny", import.meta.url))));
-    await bucket.close();
-    const vars = {
-      ADMIN_KEY,
-      BILLING: "on",
-      RESERVATION_SECONDS,
-      X402_PAY_TO: SELLER,
-      X402_FACILITATOR_URL: facilitator.url,
-    };
-    const start = () => startWorker({ bundle, vars, state }, log);
-    running = await start();
-    const accounts = await openAccounts(running.url);
+    const { url: firstUrl } = await worker;
+    const accounts = await openAccounts(firstUrl);
 
     const rows: Row[] = [];
-    let shop: Promise<RunningWorker> = Promise.resolve(running);
-    await fetch(`${running.url}/fail?share=0.1`);
+    await fail10Percent(firstUrl);
     const startMs = performance.now();
     let restarts = 0;
     const restart = async (dead: Promise<RunningWorker>) => {
-      restarts++;
       await (await dead).kill();
-      running = await start();
-      await fetch(`${running.url}/fail?share=0.1`);
-      return running;
+      const fresh = await shop.start();
+      await fail10Percent(fresh.url);
+      return fresh;
     };
     const onCall = (done: number) => {
-      if (done >= ((restarts + 1) * options.calls) / (options.restarts + 1) && restarts < options.restarts) {
-        shop = restart(shop);
-      }
+      if (restarts === options.restarts || done < ((restarts + 1) * options.calls) / (options.restarts + 1)) return;
+      restarts++;
+      worker = restart(worker);
     };
     const shares = { leave: 0.05, repeat: 0.1, stream: 0.2, keyless: 0.2 };
-    const calls = await makeCalls(async () => (await shop).url, accounts, { ...options, ...shares, onCall });
-    running = await shop;
+    const calls = await makeCalls(async () => (await worker).url, accounts, { ...options, ...shares, onCall });
     const seconds = (performance.now() - startMs) / 1000;
-    const { url } = running;
+    const { url } = await worker;
     await fetch(`${url}/fail?share=0`);
     // What the dead Workers had reserved runs out.
     await new Promise((then) => setTimeout(then, (RESERVATION_SECONDS + 2) * 1000));
@@ -116,21 +85,24 @@ export async function breakBilling(options: BillingOptions): Promise<Row[]> {
       bar: "all refused before any work",
       ok: forged.taken.length === 0 && forged.steps === 0,
     });
-    await running.close();
-    const added = await addedTime(bundle, state, vars, accounts[0]!.keys[1]!);
+    await (await worker).close();
+    const added = await addedTime(shop, accounts[0]!.keys[1]!);
     rows.push({
       what: "time that billing adds to a warm request",
       measured: `${added.medianMs.toFixed(2)} ms median (${added.pairs} pairs; without ${added.withoutMs.toFixed(2)} ms, with ${added.withMs.toFixed(2)} ms)`,
       bar: "≤ 3 ms",
       ok: added.medianMs <= 3,
     });
-    rows.push(await findSecrets(state, log, accounts));
+    rows.push(await findSecrets(shop, accounts));
     return rows;
   } finally {
-    await running?.close().catch(() => {});
-    await facilitator.close();
-    await rm(state, { recursive: true, force: true });
+    await (await worker).close().catch(() => {});
+    await shop.close();
   }
+}
+
+function fail10Percent(url: string): Promise<Response> {
+  return fetch(`${url}/fail?share=0.1`);
 }
 
 async function openAccounts(url: string): Promise<Account[]> {
@@ -202,7 +174,7 @@ async function judgeRepeats(url: string, account: Account): Promise<Row> {
 }
 
 /** Looks for the keys in everything that was printed and stored. */
-async function findSecrets(state: string, log: string[], accounts: Account[]): Promise<Row> {
+async function findSecrets({ state, log }: ChaosShop, accounts: Account[]): Promise<Row> {
   const secrets = accounts.flatMap(({ keys }) => keys.map((key) => key.slice(key.lastIndexOf("_") + 1)));
   const files = await readdir(state, { recursive: true, withFileTypes: true });
   let bytes = 0;

@@ -1,6 +1,6 @@
 /** What billing costs in time: the same request to the same Worker with BILLING off and on, in turns. */
 import { Agent, request as httpRequest } from "node:http";
-import { startWorker } from "./workerd.ts";
+import type { ChaosShop } from "./shop.ts";
 
 const WARM_UP = 100;
 const PAIRS = 300;
@@ -14,15 +14,10 @@ export interface AddedTime {
   pairs: number;
 }
 
-export async function addedTime(
-  bundle: string,
-  state: string,
-  vars: Record<string, string | number>,
-  key: string,
-): Promise<AddedTime> {
+export async function addedTime(shop: ChaosShop, key: string): Promise<AddedTime> {
   // Two processes share one folder of models, and only one of them writes the ledger.
-  const free = await startWorker({ bundle, vars: { ...vars, BILLING: "off" }, state }, []);
-  const paid = await startWorker({ bundle, vars, state }, []);
+  const free = await shop.start({ BILLING: "off" });
+  const paid = await shop.start();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
     const without: number[] = [];

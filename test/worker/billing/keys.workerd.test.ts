@@ -27,7 +27,7 @@ describe("a key", () => {
     expect((await makeKey("acme-1")).key).not.toBe(key);
   });
 
-  it.each(["", "esk_", "esk_Acme_aaaaaaaa_" + "a".repeat(32), "sk_live_1", "esk_a_aaaaaaaa_" + "a".repeat(31)])(
+  it.each(["", "esk_", `esk_Acme_aaaaaaaa_${"a".repeat(32)}`, "sk_live_1", `esk_a_aaaaaaaa_${"a".repeat(31)}`])(
     "is not %j",
     async (text) => expect(await readKey(text)).toBeUndefined(),
   );
