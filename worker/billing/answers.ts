@@ -6,8 +6,8 @@
 import type { Answer } from "./charge.ts";
 
 export const ANSWER_LIFE_MS = 24 * 3600_000;
-/** SQLite in a Durable Object takes rows of 2 MB. */
-const MAX_BODY_CHARACTERS = 1_000_000;
+/** SQLite in a Durable Object takes rows of 2 MB, and a character of JSON has three bytes at most. */
+const MAX_CHARACTERS = 600_000;
 
 export interface Repeated {
   fingerprint: string;
@@ -71,15 +71,11 @@ export class Answers {
     this.#sql.exec("UPDATE answers SET open_until_ms = ? WHERE key = ?", openUntilMs, key);
   }
 
-  /** @throws RangeError if the answer is too long to be kept */
-  store(key: string, answer: Answer): void {
-    if (answer.body.length > MAX_BODY_CHARACTERS) {
-      throw new RangeError(`answer: expected at most ${MAX_BODY_CHARACTERS} characters, got ${answer.body.length}`);
-    }
-    this.#sql.exec("UPDATE answers SET open_until_ms = 0, answer = ? WHERE key = ?", JSON.stringify(answer), key);
+  store(key: string, answer: string): void {
+    this.#sql.exec("UPDATE answers SET open_until_ms = 0, answer = ? WHERE key = ?", answer, key);
   }
 
-  /** The request is over without an answer; what was paid of it counts when it is repeated. */
+  /** The request is over without an answer to keep; what was paid of it counts when it is repeated. */
   close(key: string, paid: number): void {
     this.#sql.exec("UPDATE answers SET open_until_ms = 0, paid = paid + ? WHERE key = ?", paid, key);
     this.#sql.exec("DELETE FROM answers WHERE key = ? AND paid = 0", key);
@@ -91,4 +87,10 @@ export class Answers {
     const query = "SELECT MIN(ends_ms) AS next FROM answers";
     return this.#sql.exec<{ next: number | null }>(query).one().next ?? Infinity;
   }
+}
+
+/** @returns undefined if it is too long to be kept: the repeated request is computed anew then, and is paid already */
+export function packAnswer(answer: Answer | undefined): string | undefined {
+  const text = JSON.stringify(answer);
+  return text !== undefined && text.length <= MAX_CHARACTERS ? text : undefined;
 }

@@ -5,7 +5,7 @@
  * `working` → `held` (the answer is here, the money is asked for) → `settled`. A payment is held before it is settled
  * outside, because that may succeed without our hearing of it: the payer repeats its request and gets the answer.
  */
-import { ANSWER_LIFE_MS } from "./answers.ts";
+import { ANSWER_LIFE_MS, packAnswer } from "./answers.ts";
 import type { Books } from "./books.ts";
 import type { Answer } from "./charge.ts";
 import { today, type Usage } from "./usage.ts";
@@ -134,7 +134,7 @@ export class Payments {
   /** @param answer if it is whole by now */
   hold(nonce: string, answer: Answer | undefined): void {
     const query = "UPDATE payments SET state = 'held', answer = ? WHERE nonce = ? AND state <> 'settled'";
-    this.#sql.exec(query, answer ? JSON.stringify(answer) : null, nonce);
+    this.#sql.exec(query, packAnswer(answer) ?? null, nonce);
   }
 
   /** Nobody knows whether it was settled: whoever repeats the request may try. */
@@ -158,7 +158,8 @@ export class Payments {
 
   /** The whole answer of a stream, which was settled at its first token. */
   store(nonce: string, answer: Answer): void {
-    this.#sql.exec("UPDATE payments SET answer = ? WHERE nonce = ?", JSON.stringify(answer), nonce);
+    const query = "UPDATE payments SET answer = ?, open_until_ms = 0 WHERE nonce = ?";
+    this.#sql.exec(query, packAnswer(answer) ?? null, nonce);
   }
 
   /** The work failed, or its stream broke off. What is settled stays so. */

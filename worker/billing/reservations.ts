@@ -1,5 +1,5 @@
 /** Credit that is set aside for requests in work, in SQLite. Each ends once: settled, released, or run out. */
-import type { Answers } from "./answers.ts";
+import { type Answers, packAnswer } from "./answers.ts";
 import type { Books } from "./books.ts";
 import type { Answer } from "./charge.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -136,7 +136,8 @@ export class Reservations {
     this.#usage.add({ day: today(), model, country }, 1, characters, charged);
     const { repeat_key: key } = reservation;
     if (key !== null) {
-      if (answer) this.#answers.store(key, answer);
+      const text = packAnswer(answer);
+      if (text !== undefined) this.#answers.store(key, text);
       else this.#answers.close(key, charged);
     }
     return charged;
