@@ -177,13 +177,19 @@ export class X402Charge implements Charge {
     this.#ledger = ledger;
     const request = await this.#requestOf(payment);
     // The very payment that was taken before shows who asks; an identifier does not, so that it comes after the check.
-    let known: BegunPayment | undefined = await ledger.findPayment({ ...request, identifier: undefined });
+    const own = { ...request, identifier: undefined };
+    let known: BegunPayment | undefined = await ledger.findPayment(own);
+    if (!known) {
+      const refusal = await this.#verify(payment);
+      // Its twin may have been settled meanwhile, which makes the nonce a used one.
+      if (refusal) known = await ledger.findPayment(own);
+      if (refusal && !known) throw this.#refuse(refusal);
+    }
     if (known?.kind === "held" && !known.answer) {
       await this.#settleHeld(true);
       known = { kind: "begun" };
     }
     if (known && known.kind !== "begun") return this.#repeated(known);
-    if (!known) await this.#verify(payment);
     const begun = await ledger.beginPayment(payer, request);
     if (begun.made) await directoryOf(this.#options.env).add(payer);
     if (begun.kind !== "begun") return this.#repeated(begun);
@@ -246,7 +252,8 @@ export class X402Charge implements Charge {
     return { nonce: this.#nonce, identifier, paymentHash, fingerprint, amount, model, country, characters, lifeMs };
   }
 
-  async #verify(payment: Payment): Promise<void> {
+  /** @returns why the facilitator refuses it, if it does */
+  async #verify(payment: Payment): Promise<string | undefined> {
     const requirements = requirementsOf(this.#work!, this.#options.settings);
     const result = await this.#facilitator
       .verify(payment as unknown as PaymentPayload, requirements)
@@ -254,7 +261,7 @@ export class X402Charge implements Charge {
         if (error instanceof VerifyError) return { isValid: false, invalidReason: error.invalidReason };
         throw facilitatorUnavailable(error);
       });
-    if (!result.isValid) throw this.#refuse(result.invalidReason ?? "invalid payment");
+    return result.isValid ? undefined : (result.invalidReason ?? "invalid payment");
   }
 
   /** What a payment that was seen before is answered. */

@@ -33,7 +33,8 @@ export interface ChaosShop {
 
 export async function prepareShop(): Promise<ChaosShop> {
   const state = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
-  const bundle = await bundleWorker(new URL("worker.ts", import.meta.url), "billing");
+  const bundle = join(state, "bundle");
+  await bundleWorker(new URL("worker.ts", import.meta.url), bundle);
   const bucket = await openLocalBucket(state);
   await publish(bucket, await readModelFolder(fileURLToPath(new URL("../../../test/fixtures/tiny", import.meta.url))));
   await bucket.close();

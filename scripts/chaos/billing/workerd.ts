@@ -3,7 +3,7 @@
  * Requests go to its own socket.
  */
 import { execFile } from "node:child_process";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -14,14 +14,11 @@ import { configPath, quietWrangler, wranglerPath } from "../../publish/bucket.ts
 
 const NAME = "edge-slm";
 
-/** @param entry the Worker's module. @returns the folder of what wrangler made of it */
-export async function bundleWorker(entry: URL, name: string): Promise<string> {
-  const directory = fileURLToPath(new URL(`../../../build/chaos/${name}`, import.meta.url));
-  await rm(directory, { recursive: true, force: true });
+/** @param entry the Worker's module, @param directory what wrangler makes of it goes there */
+export async function bundleWorker(entry: URL, directory: string): Promise<void> {
   const args = ["deploy", fileURLToPath(entry), "--dry-run", "--minify", "--outdir", directory, "--config", configPath];
   const env = { ...process.env, ...quietWrangler };
   await promisify(execFile)(process.execPath, [wranglerPath(), ...args], { env });
-  return directory;
 }
 
 export interface WorkerOptions {
