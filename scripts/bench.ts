@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what the project promises, measured here and now, beside onnxruntime where it can be: kernels, whole
- * models, cold starts, memory, growth and serving. Each contender has a process of its own; they are warmed up and
+ * models, cold starts, memory, growth, serving and training. Each contender has a process of its own; they are warmed up and
  * asked in turns; figures are medians with their spread. What other programs do on the machine shows in the spread, and
  * less in ratios. `onnxruntime-node` gets a column if it is installed (`npm install --no-save --ignore-scripts onnxruntime-node`) or
  * found through NODE_PATH.
@@ -19,13 +19,14 @@ import { benchMemory, formatMemory, memoryFigures } from "./bench/memory/suite.t
 import { formatModels, modelFigures } from "./bench/models/report.ts";
 import { type BenchedModel, benchModels } from "./bench/models/suite.ts";
 import { makeRandomClassifier } from "./bench/random-model.ts";
+import { benchTraining } from "./bench/training/suite.ts";
 import { buildBundle, weighBundle } from "./bench/worker/bundle.ts";
 import { benchCold } from "./bench/worker/cold.ts";
 import { benchServing } from "./bench/worker/serving.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { findModelFolder, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 
-const SUITES = ["kernels", "models", "cold", "memory", "growth", "serving"] as const;
+const SUITES = ["kernels", "models", "cold", "memory", "growth", "serving", "training"] as const;
 type Suite = (typeof SUITES)[number];
 
 interface Options {
@@ -82,6 +83,9 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
   async serving(model, { warm }) {
     const bundle = await buildBundle();
     return { figures: [...(await benchServing(bundle, model, warm)), await weighBundle(bundle)] };
+  },
+  async training({ manifest }, { rounds }) {
+    return { figures: await benchTraining(expectTask("translation", manifest.config), rounds) };
   },
 };
 

@@ -1,6 +1,7 @@
 /**
- * Compiles kernels/ (AssemblyScript) into build/kernels/relaxed.wasm and build/kernels/simd.wasm: the same source with
- * and without the relaxed-SIMD dot product. Run by `npm run build`.
+ * Compiles kernels/ (AssemblyScript). The engine's are built twice from the same source, with and without the
+ * relaxed-SIMD dot product: build/kernels/relaxed.wasm and simd.wasm; those of training once: training.wasm. Run by
+ * `npm run build`.
  */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -13,15 +14,19 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * faster. asc has no flag for it.
  */
 const INLINE_MAX_SIZE = 300;
-const builds = { relaxed: ["simd", "relaxed-simd"], simd: ["simd"] };
+const builds: { name: string; entry: string; features: string[] }[] = [
+  { name: "relaxed", entry: "kernels/index.ts", features: ["simd", "relaxed-simd"] },
+  { name: "simd", entry: "kernels/index.ts", features: ["simd"] },
+  { name: "training", entry: "kernels/training/index.ts", features: ["simd", "relaxed-simd"] },
+];
 
 /** Compiles one build. The module imports its memory (`env.memory`) and nothing else. */
-async function buildKernels(name: string, features: string[]): Promise<void> {
+async function buildKernels({ name, entry, features }: (typeof builds)[number]): Promise<void> {
   const outFile = `build/kernels/${name}.wasm`;
   // Renamed when it is whole: a reader, or a second build at the same time, never sees half a file.
   const partFile = `${outFile}.${process.pid}`;
   const { error, stderr } = await asc.main([
-    "kernels/index.ts",
+    entry,
     ...["--baseDir", root, "--outFile", partFile],
     ...features.flatMap((feature) => ["--enable", feature]),
     ...["--runtime", "stub", "--importMemory", "--noExportMemory", "--initialMemory", "1", "--memoryBase", "64"],
@@ -40,6 +45,8 @@ async function buildKernels(name: string, features: string[]): Promise<void> {
 
 function inlineSmallFunctions(wasm: Uint8Array): Uint8Array<ArrayBuffer> {
   const module = binaryen.readBinary(wasm);
+  // What asc assumes of every engine, and the binary does not say.
+  module.setFeatures(module.getFeatures() | binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
   binaryen.setAlwaysInlineMaxSize(INLINE_MAX_SIZE);
@@ -51,7 +58,7 @@ function inlineSmallFunctions(wasm: Uint8Array): Uint8Array<ArrayBuffer> {
 
 try {
   await mkdir(`${root}build/kernels`, { recursive: true });
-  for (const [name, features] of Object.entries(builds)) await buildKernels(name, features);
+  for (const build of builds) await buildKernels(build);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

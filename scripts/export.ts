@@ -1,22 +1,25 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
  * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
- * one rename: a model is there whole, or the old one stays. With `--onnx` it takes `models/<id>/` as it is and writes it
+ * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx` it takes `models/<id>/` as it is and writes it
  * as ONNX graphs instead.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Command } from "commander";
-import { type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
-import { modelCard } from "./export/card.ts";
+import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
+import { writeModelFolder } from "./export/write-model.ts";
 import { findRecipe } from "./recipes/index.ts";
-import type { Recipe } from "./recipes/recipe.ts";
+import type { DataOptions, Recipe } from "./recipes/recipe.ts";
 import { shortlistOf } from "./shortlist/of-recipe.ts";
 import { readCheckpoint } from "./training/checkpoint.ts";
+import { loadHeads } from "./training/texts.ts";
 
 interface Options {
   run?: string;
@@ -48,17 +51,29 @@ async function mainOnnx(id: string, { out, onnx, json }: Options): Promise<void>
 }
 
 /** The recipe's words may have changed since training; what was measured of older weights no longer holds. */
-function exportedConfig(recipe: Recipe, config: ModelConfig, devScore: number): ModelConfig {
-  const score = Number(devScore.toFixed(2));
-  if (recipe.kind === "translation" && config.task === "translation") {
-    const card = { ...recipe.config.card, quality: { "dev BLEU (int8, greedy)": score } };
-    return { ...config, generation: recipe.config.generation, card };
+async function exportedConfig(
+  recipe: Recipe,
+  config: ModelConfig,
+  {
+    file,
+    tokenizer,
+    devScore,
+    data,
+  }: { file: Uint8Array<ArrayBuffer>; tokenizer: string; devScore: number; data: DataOptions },
+): Promise<ModelConfig> {
+  if (recipe.kind === "translation") {
+    const { generation, card } = recipe.config;
+    const quality = { "dev BLEU (int8, greedy)": Number(devScore.toFixed(2)) };
+    return { ...expectTask("translation", config), generation, card: { ...card, quality } };
   }
   const { description } = recipe.config.card;
-  return {
-    ...config,
-    card: { ...config.card, description, quality: { "dev accuracy (int8, mean of the heads), %": score } },
-  };
+  const trained = expectTask("classification", config);
+  const loaded = await loadHeads(recipe, data);
+  checkHeads(trained, loaded);
+  return calibratedConfig(
+    { ...trained, card: { ...trained.card, description } },
+    await calibrate(trained, file, Tokenizer.fromJson(tokenizer), loaded),
+  );
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -73,32 +88,16 @@ async function main(id: string, options: Options): Promise<void> {
   const { parameters, progress } = await readCheckpoint(checkpointPath, config);
   if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
 
-  const exported = exportedConfig(recipe, config, progress.bestScore);
-  if (exported.task === "translation" && exported.generation.shortlist && !options.shortlist) {
+  if (recipe.kind === "translation" && recipe.config.generation.shortlist && !options.shortlist) {
     throw new Error(`export: ${id} translates with a shortlist; add --shortlist`);
   }
   const best = options.shortlist === true ? undefined : options.shortlist;
   const data = { dataDir: options.data, cacheDir: options.cache };
   const shortlist = options.shortlist ? await shortlistOf(recipe, config, tokenizer, data, best) : undefined;
   const { file, errors } = quantizeModel(config, parameters, shortlist);
+  const exported = await exportedConfig(recipe, config, { file, tokenizer, devScore: progress.bestScore, data });
 
-  const temporary = `${outDir}.part`;
-  try {
-    await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary, { recursive: true });
-    await writeFile(join(temporary, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
-    await writeFile(join(temporary, "tokenizer.json"), tokenizer);
-    await writeFile(join(temporary, "model.safetensors"), file);
-    const facts = { id, config: exported, parameters: parameters.length, bytes: file.length };
-    await writeFile(join(temporary, "card.md"), modelCard(facts));
-    await mkdir(dirname(outDir), { recursive: true });
-    await rm(outDir, { recursive: true, force: true });
-    await rename(temporary, outDir);
-  } catch (cause) {
-    // What cannot be removed was not written.
-    await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    throw new Error(`export: cannot write ${outDir}: ${(cause as Error).message}`, { cause });
-  }
+  await writeModelFolder(outDir, { id, config: exported, tokenizer, file, parameters: parameters.length });
 
   const width = Math.max(...errors.map(({ name }) => name.length));
   console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);
@@ -108,9 +107,9 @@ async function main(id: string, options: Options): Promise<void> {
       `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
     );
   }
-  console.log(
-    `${outDir}: ${file.length} bytes, step ${progress.step}, dev BLEU ${progress.bestScore.toFixed(2)}; next: npm run eval -- ${id}`,
-  );
+  const score = `dev ${exported.task === "translation" ? "BLEU" : "accuracy"} ${progress.bestScore.toFixed(2)}`;
+  console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, ${score}; next: npm run eval -- ${id}`);
+  if (exported.task === "classification") console.log(formatCalibration(exported));
   if (options.json)
     await writeJson(options.json, { id, bytes: file.length, parameters: parameters.length, progress, errors });
 }
@@ -121,8 +120,8 @@ await new Command("export")
   .option("--checkpoint <file>", "another checkpoint than the run's best.safetensors")
   .option("--out <dir>", "where to write the model (default: models/<recipe>)")
   .option("--shortlist [best]", "count a lexical shortlist, so many targets of each token", positiveInteger)
-  .option("--data <dir>", "for the shortlist: folder with a mirror of the data sets (or EDGE_SLM_DATA)")
-  .option("--cache <dir>", "for the shortlist: where downloaded data are kept")
+  .option("--data <dir>", "for dev and the shortlist: folder with a mirror of the data sets (or EDGE_SLM_DATA)")
+  .option("--cache <dir>", "for dev and the shortlist: where downloaded data are kept")
   .option("--onnx [dir]", "write the exported model as ONNX (default: build/onnx/<recipe>) and nothing else")
   .option("--json <file>", "write the figures as JSON, too")
   .action((id: string, options: Options) => (options.onnx ? mainOnnx : main)(id, options).catch(fail))

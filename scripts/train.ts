@@ -1,11 +1,14 @@
 /**
  * `npm run train -- <recipe>`: gets the data, trains the vocabulary and the network, keeps the best checkpoint.
+ * `npm run train -- classify --data FILE`: a classifier of one's own, from a table to a model in the local bucket.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
+import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
+import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
 import type { DeviceName } from "./training/replica.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
@@ -30,17 +33,44 @@ async function main(id: string, options: Options): Promise<void> {
   };
   const done =
     recipe.kind === "translation" ? await trainTranslation(recipe, run) : await trainClassification(recipe, run);
-  // Dawn keeps the process alive otherwise.
+  if (done) console.log(`next: npm run export -- ${id}`);
+  end(done);
+}
+
+/** Dawn keeps the process alive otherwise. */
+function end(done: boolean): never {
   process.exit(done ? 0 : 130);
 }
 
-await new Command("train")
+/** What every training can be told. */
+function withDevice(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "wasm"]).default("auto"),
+    )
+    .option("--threads <n>", "replicas on the CPU (default: one per core)", positiveInteger);
+}
+
+const program = new Command("train");
+withDevice(program.command("recipe", { isDefault: true }))
+  .summary("trains a model of scripts/recipes; the word itself can be left out")
   .argument("<recipe>", "which model to train, e.g. multi30k-en-de")
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
-  .addOption(new Option("--device <name>", "where to compute").choices(["auto", "webgpu", "wasm"]).default("auto"))
-  .option("--threads <n>", "replicas on the CPU (default: one per core)", positiveInteger)
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
-  .action((id: string, options: Options) => main(id, options).catch(fail))
-  .parseAsync();
+  .action((id: string, options: Options) => main(id, options).catch(fail));
+withDevice(program.command("classify"))
+  .summary("trains a classifier of your own table of texts and labels")
+  .allowExcessArguments(false)
+  .requiredOption("--data <file>", "CSV with a header line, or JSON lines: tickets.csv")
+  .option("--text <column>", "the column of texts (default: the longest)")
+  .option("--label <column>", "the column of classes (default: the one with the fewest values that repeat)")
+  .option("--from <model>", "begin with the encoder of a model or a run, e.g. multitask-en")
+  .option("--name <id>", "what the model is called (default: the file's name)")
+  .option("--language <code>", "BCP 47 code of the texts' language (default: by their letters)")
+  .option("--epochs <n>", "instead of what suits the number of rows", positiveInteger)
+  .option("--no-upload", "do not put it into the local bucket")
+  .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
+  .action((options: OwnOptions) => trainOwn(options).then(end, fail));
+await program.parseAsync();

@@ -3,7 +3,7 @@
  * request the weight of each word. Knows no HTTP but the Problem it throws; routes/classify.ts has the schemas.
  */
 import { leaveOneOut, type Remainder } from "./engine/explain.ts";
-import { classify, combineWindows } from "./engine/heads.ts";
+import { classify, combineWindows, isOutOfScope } from "./engine/heads.ts";
 import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loading.ts";
 import type { ClassificationConfig } from "./model/config.ts";
@@ -137,7 +137,7 @@ interface Answered {
 
 /** @param logProbs [labels], none for a text without a token */
 function answerTask(
-  { labels, out_of_scope }: ClassificationConfig["heads"][number],
+  head: ClassificationConfig["heads"][number],
   logProbs: Float64Array,
   { topK, threshold }: ClassifyOptions,
 ): Answered {
@@ -145,9 +145,10 @@ function answerTask(
   const ranking = [...logProbs.keys()].sort((a, b) => logProbs[b]! - logProbs[a]!);
   const [best] = ranking;
   if (best === undefined) return { answer: { label: null, reason: "no_text", labels: [] }, best: -1, bestLabel: "" };
+  const { labels } = head;
   const bestLabel = labels[best]!;
   const isBelow = Math.exp(logProbs[best]!) < threshold;
-  const reason = bestLabel === out_of_scope ? "out_of_scope" : isBelow ? "below_threshold" : null;
+  const reason = isOutOfScope(head, logProbs, best) ? "out_of_scope" : isBelow ? "below_threshold" : null;
   const answer = {
     label: reason === null ? bestLabel : null,
     reason,

@@ -5,6 +5,7 @@
 import { classesOf, type LabelledText, type Splits } from "../data/classification.ts";
 import { answerOf, expectedCalibrationError, fitTemperature } from "../metrics/calibration.ts";
 import { type ClassificationQuality, type Labels, measureClassification } from "../metrics/classification.ts";
+import { cpuMs } from "../metrics/cpu-time.ts";
 import { type FeatureOptions, type SparseRows, Vectorizer } from "./features.ts";
 import { type LinearModel, type LinearOptions, scoreLinear, trainLinear } from "./linear.ts";
 
@@ -112,11 +113,11 @@ const linearOptions = (epochs: number, l2: number): LinearOptions => ({
 
 /** Figures on texts that were neither trained nor chosen on. */
 export function testBaseline(baseline: Baseline, test: LabelledText[]): BaselineTest {
-  const { labels, vectorizer, model, temperature } = baseline;
+  const { labels, temperature } = baseline;
   const expected = indicesOf(labels, test);
   const startMs = cpuMs();
-  const rows: SparseRows = vectorizer.transform(textsOf(test));
-  const answers = scoreLinear(model, rows).map((logits) => ({ logits, ...answerOf(logits, temperature) }));
+  const scores = scoreTexts(baseline, textsOf(test));
+  const answers = scores.map((logits) => ({ logits, ...answerOf(logits, temperature) }));
   const elapsedMs = cpuMs() - startMs;
   const right = answers.map(({ predicted }, i) => predicted === expected[i]);
   const raw = answers.map(({ logits }) => answerOf(logits).confidence);
@@ -138,10 +139,15 @@ export function testBaseline(baseline: Baseline, test: LabelledText[]): Baseline
   };
 }
 
-/** Processor time of this process so far: the clock on the wall says more of what else runs. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+/** Index of the most probable label of each text, and its calibrated probability. */
+export function answerTexts(baseline: Baseline, texts: string[]): { predicted: number; confidence: number }[] {
+  return scoreTexts(baseline, texts).map((logits) => answerOf(logits, baseline.temperature));
+}
+
+/** Logits [classes] of each text. */
+function scoreTexts({ vectorizer, model }: Baseline, texts: string[]): Float64Array[] {
+  const rows: SparseRows = vectorizer.transform(texts);
+  return scoreLinear(model, rows);
 }
 
 /** Weights and biases. */

@@ -11,6 +11,7 @@ import type { SourceOptions } from "../data/rows.ts";
 import { CLASSIFICATION_SETS, findClassificationSet } from "../data/sets/index.ts";
 import { labelName, mostConfused } from "../metrics/classification.ts";
 import { writeConfusionPlot } from "../report/confusion.ts";
+import { formatTable, percent } from "../report/table.ts";
 import { type BaselineSettings, parametersOf, testBaseline, trainBaseline } from "./classifier.ts";
 
 interface Options {
@@ -56,7 +57,7 @@ async function main(options: Options): Promise<void> {
     figures.push(await measure(set, { dataDir: options.data, cacheDir: options.cache }, options.plots));
     if (options.json !== undefined) await writeJson(options.json, figures);
   }
-  console.log(formatTable(figures));
+  console.log(formatFigures(figures));
 }
 
 async function measure(set: ClassificationSet, source: SourceOptions, plots?: string): Promise<BaselineFigures> {
@@ -107,15 +108,14 @@ async function measure(set: ClassificationSet, source: SourceOptions, plots?: st
   };
 }
 
-const percent = (share: number) => (100 * share).toFixed(2);
-
-function formatTable(rows: BaselineFigures[]): string {
+function formatFigures(rows: BaselineFigures[]): string {
   const columns: [string, (row: BaselineFigures) => string][] = [
+    ["task", (row) => row.task],
     ["dev", (row) => percent(row.dev_accuracy)],
     ["test", (row) => percent(row.accuracy)],
     ["macro-F1", (row) => percent(row.macro_f1)],
-    ["in scope", (row) => (row.in_scope_accuracy === undefined ? "" : percent(row.in_scope_accuracy))],
-    ["oos recall", (row) => (row.out_of_scope_recall === undefined ? "" : percent(row.out_of_scope_recall))],
+    ["in scope", (row) => percent(row.in_scope_accuracy)],
+    ["oos recall", (row) => percent(row.out_of_scope_recall)],
     ["ECE", (row) => row.calibration_error.toFixed(3)],
     ["n-grams", (row) => `1-${row.settings.features.maxOrder}`],
     ["L2", (row) => row.settings.linear.l2.toExponential(0)],
@@ -123,22 +123,10 @@ function formatTable(rows: BaselineFigures[]): string {
     ["CPU s", (row) => row.train_seconds.toFixed(1)],
     ["µs/text", (row) => row.microseconds_per_text.toFixed(0)],
   ];
-  const names = Math.max(4, ...rows.map(({ task }) => task.length));
-  const widths = columns.map(([title, format]) => Math.max(title.length, ...rows.map((row) => format(row).length)));
-  const lineOf = (name: string, cells: string[]) =>
-    `${name.padEnd(names)}  ${cells.map((cell, i) => cell.padStart(widths[i]!)).join("  ")}`;
-  return [
-    lineOf(
-      "task",
-      columns.map(([title]) => title),
-    ),
-    ...rows.map((row) =>
-      lineOf(
-        row.task,
-        columns.map(([, format]) => format(row)),
-      ),
-    ),
-  ].join("\n");
+  return formatTable(
+    columns.map(([title]) => title),
+    rows.map((row) => columns.map(([, format]) => format(row))),
+  );
 }
 
 program.action((options: Options) => main(options).catch(fail));

@@ -11,6 +11,8 @@ export interface CardFacts {
   parameters: number;
   /** Bytes of model.safetensors. */
   bytes: number;
+  /** The command that made it; default: those of a recipe. */
+  command?: string;
 }
 
 type Row = [name: string, value: string | number];
@@ -31,7 +33,7 @@ function kindRows(config: ModelConfig): Row[] {
   ];
 }
 
-export function modelCard({ id, config, parameters, bytes }: CardFacts): string {
+export function modelCard({ id, config, parameters, bytes, command }: CardFacts): string {
   const { card } = config;
   const rows = (entries: Row[]) => entries.map(([key, value]) => `| ${key} | ${value} |`);
   return [
@@ -58,15 +60,16 @@ export function modelCard({ id, config, parameters, bytes }: CardFacts): string 
     "|---|---|",
     ...rows(Object.entries(card.quality)),
     "",
-    `\`npm run eval -- ${id} --split <split>\` prints them.`,
-    "",
+    ...(command ? [] : [`\`npm run eval -- ${id} --split <split>\` prints them.`, ""]),
     "## Training data",
     "",
     "| data set | rows | licence |",
     "|---|---|---|",
     ...card.training_data.map(({ name, rows, licence }) => `| ${name} | ${rows.toLocaleString("en")} | ${licence} |`),
     "",
-    `Trained with \`npm run train -- ${id}\` and exported with \`npm run export -- ${id}\`.`,
+    command
+      ? `Trained, measured and exported with \`${command}\`.`
+      : `Trained with \`npm run train -- ${id}\` and exported with \`npm run export -- ${id}\`.`,
     "",
   ].join("\n");
 }

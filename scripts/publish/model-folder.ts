@@ -3,11 +3,20 @@
  * its manifest. Writes nothing.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ModelConfig, parseModelConfig, tensorSpecs } from "../../worker/model/config.ts";
-import { checkPacking, type Header, readHeader, roundUp, TILE_K, TILE_N } from "../../worker/model/format.ts";
+import {
+  checkPacking,
+  type Header,
+  readHeader,
+  roundUp,
+  SHORTLIST_TENSORS,
+  TILE_K,
+  TILE_N,
+} from "../../worker/model/format.ts";
 import {
   fileKey,
   type Manifest,
@@ -19,6 +28,7 @@ import {
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 
 export interface ModelFolder {
+  directory: string;
   manifest: Manifest;
   contents: Map<ModelFileName, Uint8Array>;
 }
@@ -42,17 +52,34 @@ export async function listModelFolders(): Promise<string[]> {
   return folders;
 }
 
-/** A model's folder from its path, or from its name in `models/`. */
+/** Whether `models/` has one of this name. */
+export function isShipped(id: string): boolean {
+  return existsSync(join(modelsPath, id));
+}
+
+/** Where the model of a run of one's own is: shipped models are in `models/`. */
+export const RUN_MODEL = "model";
+
+/**
+ * A model's folder from its path, or from its name: `models/<name>`, or the model of the run `runs/<name>`.
+ * @throws Error if there is none
+ */
 export async function findModelFolder(model: string): Promise<string> {
-  for (const folder of [resolve(model), join(modelsPath, model)]) {
+  for (const folder of [resolve(model), join(modelsPath, model), resolve("runs", model, RUN_MODEL)]) {
     if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
   }
-  throw new Error(`${model}: expected a model's folder or its name in ${modelsPath}, there is neither`);
+  throw new Error(`${model}: expected a model's folder or its name in ${modelsPath} or runs, there is none`);
+}
+
+/** The folder's name, or that of the run whose model it is. */
+function nameOf(directory: string): string {
+  const path = resolve(directory);
+  return basename(path) === RUN_MODEL ? basename(dirname(path)) : basename(path);
 }
 
 /** @throws Error naming the file and what is wrong with it */
 export async function readModelFolder(directory: string): Promise<ModelFolder> {
-  const id = modelIdSchema.safeParse(basename(resolve(directory)));
+  const id = modelIdSchema.safeParse(nameOf(directory));
   if (!id.success) throw new Error(`${directory}: the folder's name is the model's id; ${id.error.issues[0]?.message}`);
   const contents = new Map<ModelFileName, Uint8Array>();
   for (const name of MODEL_FILES) {
@@ -65,12 +92,22 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
   }
   try {
     return {
+      directory,
       manifest: makeManifest(id.data, checkModel(contents), contents),
       contents,
     };
   } catch (error) {
     throw new Error(`${directory}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
+}
+
+export function tokenizerOf({ contents }: ModelFolder): Tokenizer {
+  return Tokenizer.fromJson(new TextDecoder().decode(contents.get("tokenizer.json")));
+}
+
+/** The bytes of model.safetensors, as the engine takes them. */
+export function weightsOf({ contents }: ModelFolder): ReadableStream<Uint8Array> {
+  return new Blob([contents.get("model.safetensors")! as Uint8Array<ArrayBuffer>]).stream();
 }
 
 function checkModel(contents: Map<ModelFileName, Uint8Array>): ModelConfig {
@@ -121,7 +158,8 @@ function checkTensors(config: ModelConfig, header: Header): void {
     const found = info ? `${info.dtype} ${info.shape}` : "none";
     if (found !== tensor) throw new Error(`model.safetensors: ${name}: expected ${tensor}, got ${found}; export again`);
   }
-  const extra = [...header.tensors.keys()].filter((name) => !expected.has(name));
+  const optional = config.task === "translation" ? SHORTLIST_TENSORS : [];
+  const extra = [...header.tensors.keys()].filter((name) => !expected.has(name) && !optional.includes(name));
   if (extra.length > 0)
     throw new Error(`model.safetensors: tensors that config.json does not have: ${extra.join(", ")}`);
 }

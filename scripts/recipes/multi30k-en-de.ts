@@ -40,7 +40,7 @@ export const multi30kEnDe: TranslationRecipe = {
   rowLength: 48,
   training: {
     epochs: 14,
-    rowsPerStep: { wasm: 64, webgpu: 256 },
+    rowsPerStep: { cpu: 64, webgpu: 256 },
     peakLearningRate: 3e-3,
     warmupSteps: 250,
     decayShare: 0.3,

@@ -60,8 +60,8 @@ export const multitaskEn: ClassificationRecipe = {
   samplingExponent: 0.5,
   tokenDropout: 0.1,
   training: {
-    epochs: 20,
-    rowsPerStep: { wasm: 32, webgpu: 256 },
+    epochs: 10,
+    rowsPerStep: { cpu: 32, webgpu: 256 },
     peakLearningRate: 1e-3,
     warmupSteps: 300,
     decayShare: 0.5,
@@ -74,17 +74,7 @@ export const multitaskEn: ClassificationRecipe = {
   pretraining: {
     loadTexts: loadPlainText,
     data: PLAIN_TEXT_CARDS,
-    training: {
-      epochs: 1,
-      rowsPerStep: { wasm: 32, webgpu: 256 },
-      peakLearningRate: 2e-3,
-      warmupSteps: 500,
-      decayShare: 0.3,
-      dropout: 0.1,
-      labelSmoothing: 0,
-      weightDecay: 0.05,
-      evaluateEvery: 1,
-      seed: 2,
-    },
+    // Naming hidden tokens as well was no help in the hour of two CPU cores that it had: after 8 M tokens the loss stood
+    // at 6.2 nats, hardly below that of the words' frequencies.
   },
 };

@@ -13,7 +13,7 @@ export interface DataOptions {
 export interface TrainingOptions {
   epochs: number;
   /** Rows of one step, over all replicas, on a CPU and on a GPU. */
-  rowsPerStep: { wasm: number; webgpu: number };
+  rowsPerStep: { cpu: number; webgpu: number };
   peakLearningRate: number;
   warmupSteps: number;
   /** The share of the steps over which the learning rate falls to zero. */
@@ -65,12 +65,17 @@ export interface ClassificationRecipe {
   /** Probability that a token of a training text is left out. */
   tokenDropout: number;
   training: TrainingOptions;
-  /** First teaches the encoder to name hidden tokens of the training texts and of these. */
+  /** What is learned from the training texts and these, before any label is seen. */
   pretraining?: {
     loadTexts(options: DataOptions): Promise<string[]>;
     /** What these texts are, for the card. */
     data: ClassificationConfig["card"]["training_data"];
-    training: TrainingOptions;
+    /** The embedding begins with vectors of what tokens stand beside; then the encoder learns to name hidden tokens. */
+    hiddenTokens?: {
+      /** Tokens of an epoch, drawn anew from all of them. */
+      epochTokens: number;
+      training: TrainingOptions;
+    };
   };
 }
 

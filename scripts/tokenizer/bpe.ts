@@ -60,6 +60,10 @@ export interface TokenizerJson {
 const BYTES = 256;
 /** GPT-2's pattern of words, numbers, punctuation and white space; the `ByteLevel` pre-tokenizer uses the same. */
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+/** Scripts without spaces: a "word" of theirs is all up to the next punctuation. */
+const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
+/** Characters of such a word that are counted together: more than a token has, and many fewer than a sentence. */
+const PIECE = 8;
 /** A pair of ids as one number: exact for vocabularies up to 2²⁶. */
 const PAIR_BASE = 2 ** 26;
 const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true } as const;
@@ -159,10 +163,22 @@ function countWords(texts: Iterable<string>, lowercase: boolean): Map<string, nu
     const normalized = lowercase ? text.normalize("NFC").toLowerCase() : text.normalize("NFC");
     const spaced = normalized.startsWith(" ") ? normalized : ` ${normalized}`;
     for (const word of normalized === "" ? [] : (spaced.match(WORDS) ?? [])) {
-      counts.set(word, (counts.get(word) ?? 0) + 1);
+      for (const piece of piecesOf(word)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
     }
   }
   return counts;
+}
+
+/**
+ * A word, or a long one without spaces in pieces: every merge rewrites the words that hold it, which takes as long as
+ * they are. Pairs across the cuts are not counted, one in eight.
+ */
+function piecesOf(word: string): string[] {
+  if (word.length <= PIECE || !UNSPACED.test(word)) return [word];
+  const characters = [...word];
+  const pieces: string[] = [];
+  for (let i = 0; i < characters.length; i += PIECE) pieces.push(characters.slice(i, i + PIECE).join(""));
+  return pieces;
 }
 
 interface Pair {

@@ -1,7 +1,7 @@
 /** Pre-training as a training task: name the hidden tokens of plain text. */
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import { packRows } from "./batches.ts";
-import { hash32 } from "./random.ts";
+import { hash32, shuffle, uniformStream } from "./random.ts";
 import { maskedBatches, type TextShape, textPacking } from "./text-batches.ts";
 import type { TrainingTask } from "./trainer.ts";
 
@@ -13,14 +13,26 @@ export interface PretrainingTaskOptions {
   /** Token ids of texts no longer than a row. */
   train: number[][];
   dev: number[][];
+  epochTokens: number;
   seed: number;
 }
 
-export function pretrainingTask({ config, shape, count, train, dev, seed }: PretrainingTaskOptions): TrainingTask {
+export function pretrainingTask(options: PretrainingTaskOptions): TrainingTask {
+  const { config, shape, count, train, dev, epochTokens, seed } = options;
   const asTexts = (texts: number[][]) => texts.map((tokens) => ({ tokens }));
-  const rows = packRows(asTexts(train), textPacking<{ tokens: number[] }>(shape)).length;
+  const texts = (epoch: number) => {
+    const drawn: number[][] = [];
+    let tokens = 0;
+    for (const text of shuffle([...train], uniformStream(hash32(seed, epoch, -1)))) {
+      if (tokens >= epochTokens) break;
+      drawn.push(text);
+      tokens += text.length;
+    }
+    return asTexts(drawn);
+  };
+  const rows = packRows(texts(0), textPacking<{ tokens: number[] }>(shape)).length;
   return {
-    epoch: (epoch) => maskedBatches(asTexts(train), shape, config, hash32(seed, epoch), count),
+    epoch: (epoch) => maskedBatches(texts(epoch), shape, config, hash32(seed, epoch), count),
     stepsPerEpoch: Math.ceil(rows / (shape.rows * count)),
     dev: () => maskedBatches(asTexts(dev), shape, config, 0, count),
     // How likely the hidden tokens are on average (the geometric mean of their probabilities), in percent.

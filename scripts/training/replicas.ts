@@ -1,12 +1,12 @@
 /**
  * Data-parallel training: one replica in this thread (a GPU), or several, each in a worker thread with its own
- * jax-js (the cores of a CPU). The parameters and each replica's gradients lie in shared memory; only batches and
+ * memory (the cores of a CPU). The parameters and each replica's gradients lie in shared memory; only batches and
  * sums travel as messages.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type { HostBatch } from "./batches.ts";
 import { parameterCount, parameterSlices } from "./parameters.ts";
-import { type BatchResult, Replica, type ReplicaOptions } from "./replica.ts";
+import type { BatchResult, Replica, ReplicaOptions } from "./replica.ts";
 import { startWebGpu } from "./webgpu.ts";
 
 type Request = { kind: "gradients"; batch: HostBatch; seed: number } | { kind: "loss"; batch: HostBatch };
@@ -39,6 +39,16 @@ function add(results: BatchResult[]): BatchResult {
   return total;
 }
 
+/** Starts a replica; only what it needs is loaded. @throws Error if there is no such device */
+export async function createReplica(options: ReplicaOptions): Promise<Replica> {
+  if (options.device === "cpu") {
+    const { CpuReplica } = await import("./cpu/cpu-replica.ts");
+    return new CpuReplica(options);
+  }
+  const { JaxReplica } = await import("./jax-replica.ts");
+  return JaxReplica.create(options.device, options);
+}
+
 /** Starts `count` replicas. On WebGPU there is one, in this thread: the GPU is parallel enough. */
 export async function createReplicas(options: ReplicaOptions, count: number): Promise<Replicas> {
   return count === 1 ? inThisThread(options) : inThreads(options, count);
@@ -49,7 +59,7 @@ async function inThisThread(options: ReplicaOptions): Promise<Replicas> {
   const length = parameterCount(parameterSlices(options.objective.config));
   const parameters = new Float32Array(length);
   const gradients = new Float32Array(length);
-  const replica = await Replica.create(options);
+  const replica = await createReplica(options);
   return {
     count: 1,
     parameters,
@@ -119,7 +129,7 @@ async function serveThread(data: ThreadData): Promise<void> {
   const port = parentPort!;
   const parameters = new Float32Array(data.parameters);
   const gradients = new Float32Array(data.gradients);
-  const replica = await Replica.create(data);
+  const replica = await createReplica(data);
   port.on("message", async (request: Request) => {
     try {
       const result =

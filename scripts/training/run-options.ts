@@ -1,5 +1,5 @@
 /** What the command line says about a training run. */
-import type { DataOptions } from "../recipes/recipe.ts";
+import type { DataOptions, TrainingOptions } from "../recipes/recipe.ts";
 import type { DeviceName } from "./replica.ts";
 
 export interface RunOptions {
@@ -10,4 +10,9 @@ export interface RunOptions {
   data: DataOptions;
   /** Instead of the recipe's. */
   epochs?: number | undefined;
+}
+
+/** Rows of one step, over all replicas. */
+export function rowsPerStep({ rowsPerStep: { cpu, webgpu } }: TrainingOptions, device: DeviceName): number {
+  return device === "webgpu" ? webgpu : cpu;
 }

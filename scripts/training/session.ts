@@ -21,7 +21,7 @@ export interface DeviceChoice {
 
 /** WebGPU if there is an adapter, else the CPU with one replica per core. */
 export async function chooseDevice(wanted: DeviceName | "auto", threads?: number): Promise<DeviceChoice> {
-  const device = wanted === "auto" ? ((await startWebGpu()) ? "webgpu" : "wasm") : wanted;
+  const device = wanted === "auto" ? ((await startWebGpu()) ? "webgpu" : "cpu") : wanted;
   return { device, count: device === "webgpu" ? 1 : (threads ?? availableParallelism()) };
 }
 
@@ -32,8 +32,8 @@ export interface SessionOptions extends DeviceChoice {
   task: TrainingTask;
   /** What the dev score is, e.g. "BLEU". */
   scoreName: string;
-  /** Parameters to begin with instead of random ones, flat. */
-  initial?: Float32Array;
+  /** Writes over the random parameters, flat, of a run that begins. */
+  initialize?(parameters: Float32Array): void | Promise<void>;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface SessionOptions extends DeviceChoice {
  * @returns whether it came to the end, the best dev score and its step
  */
 export async function runSession(options: SessionOptions): Promise<{ done: boolean; score: number; step: number }> {
-  const { device, count, runDir, objective, training, task, scoreName, initial } = options;
+  const { device, count, runDir, objective, training, task, scoreName, initialize } = options;
   const { dropout, labelSmoothing } = training;
   const replicas = await createReplicas({ device, objective, regularization: { dropout, labelSmoothing } }, count);
   const stop = new AbortController();
@@ -59,7 +59,7 @@ export async function runSession(options: SessionOptions): Promise<{ done: boole
       onStep: view.onStep,
       onEvaluation: view.onEvaluation,
       signal: stop.signal,
-      ...(initial && { initial }),
+      ...(initialize && { initialize }),
     });
     view.stop();
     await writeLossPlot(join(runDir, "metrics.jsonl"), join(runDir, "loss.svg"), scoreName);

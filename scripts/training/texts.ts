@@ -2,6 +2,7 @@
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { classesOf, type LabelledText, type LoadedSet } from "../data/classification.ts";
 import type { ClassificationRecipe, DataOptions } from "../recipes/recipe.ts";
+import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { uniformStream } from "./random.ts";
 import type { LabelledTokens } from "./text-batches.ts";
 
@@ -47,9 +48,10 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
 /** Tokens of one head's texts; a text without a token is left out. */
 export function encodeTexts(texts: LabelledText[], head: number, labels: string[], tokenizer: Tokenizer) {
   const index = new Map(labels.map((label, i) => [label, i]));
+  const encode = cachedEncode(tokenizer);
   const encoded: LabelledTokens[] = [];
   for (const { text, label } of texts) {
-    const tokens = tokenizer.encode(text);
+    const tokens = encode(text);
     if (tokens.length > 0) encoded.push({ tokens, head, label: index.get(label ?? OUT_OF_SCOPE)! });
   }
   return encoded;

@@ -4,22 +4,32 @@
  */
 import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
-import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
+import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
+import { parameterSlices } from "./parameters.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
-import type { RunOptions } from "./run-options.ts";
+import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import type { TextShape } from "./text-batches.ts";
 import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts";
+import { tokenVectors } from "./token-vectors.ts";
 
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
 
-export async function trainClassification(recipe: ClassificationRecipe, options: RunOptions): Promise<boolean> {
+/**
+ * @param begin the parameters to begin with where the recipe does not pre-train, flat; default: random ones
+ * @returns whether it came to the end, or was stopped
+ */
+export async function trainClassification(
+  recipe: ClassificationRecipe,
+  options: RunOptions,
+  begin?: (config: ClassificationConfig) => Float32Array,
+): Promise<boolean> {
   const { id, pretraining } = recipe;
   const { runDir, device, count, data, epochs } = options;
   const training = { ...recipe.training, ...(epochs && { epochs }) };
@@ -30,10 +40,14 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
   const tokenizer = await openTokenizer(runDir, texts, vocabulary);
   const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
 
-  const initial = pretraining && (await pretrain(recipe, pretraining, config, tokenizer, texts(), options));
-  if (pretraining && !initial) return false;
+  const windows = () => {
+    const encode = cachedEncode(tokenizer);
+    return texts().flatMap((text) => allWindows(encode(text), recipe.rowLength - 1));
+  };
+  const hidden = pretraining?.hiddenTokens;
+  if (hidden && !(await nameHiddenTokens(recipe, hidden, config, windows(), options))) return false;
 
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const encode = (split: "train" | "dev") =>
     heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
   const dev = encode("dev");
@@ -61,9 +75,14 @@ export async function trainClassification(recipe: ClassificationRecipe, options:
     training,
     task,
     scoreName: "accuracy",
-    ...(initial && { initial }),
+    initialize: async (parameters) => {
+      if (hidden)
+        parameters.set((await readCheckpoint(join(pretrainedDir(runDir), "best.safetensors"), config)).parameters);
+      else if (pretraining) setTokenVectors(parameters, config, windows(), training.seed);
+      else if (begin) parameters.set(begin(config));
+    },
   });
-  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}`);
   return done;
 }
 
@@ -86,34 +105,55 @@ function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): Classifica
   };
 }
 
-function shapeOf({ rowLength, slots }: ClassificationRecipe, rowsPerStep: number, count: number): TextShape {
-  return { rows: Math.ceil(rowsPerStep / count), length: rowLength, slots };
+function shapeOf({ rowLength, slots }: ClassificationRecipe, rows: number, count: number): TextShape {
+  return { rows: Math.ceil(rows / count), length: rowLength, slots };
 }
 
-/** @returns the best parameters of the pre-training, or undefined if it was stopped */
-async function pretrain(
-  recipe: ClassificationRecipe,
-  { training }: NonNullable<ClassificationRecipe["pretraining"]>,
+const pretrainedDir = (runDir: string) => join(runDir, "pretrained");
+
+/** Writes vectors of what tokens stand beside into the embedding of flat parameters. */
+function setTokenVectors(
+  parameters: Float32Array,
   config: ClassificationConfig,
-  tokenizer: Tokenizer,
-  texts: string[],
+  windows: number[][],
+  seed: number,
+): void {
+  const { d_model: size, vocab_size: vocabSize } = config;
+  const startMs = performance.now();
+  const vectors = tokenVectors(windows, { vocabSize, size, seed });
+  const { offset } = parameterSlices(config).find(({ name }) => name === "embedding.weight")!;
+  for (let token = 0; token < vocabSize; token++) {
+    const vector = vectors.subarray(token * size, (token + 1) * size);
+    // Of length 1, as the random ones are on average; a token without neighbours keeps its own.
+    if (vector.some((x) => x !== 0)) parameters.set(vector, offset + token * size);
+  }
+  const tokens = windows.reduce((sum, window) => sum + window.length, 0);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  console.log(`vectors of ${vocabSize} tokens from ${tokens} of text in ${seconds} s`);
+}
+
+/** Pre-training, in a run folder of its own. @returns whether it came to its end */
+async function nameHiddenTokens(
+  recipe: ClassificationRecipe,
+  { training, epochTokens }: NonNullable<NonNullable<ClassificationRecipe["pretraining"]>["hiddenTokens"]>,
+  config: ClassificationConfig,
+  windows: number[][],
   { runDir, device, count }: RunOptions,
-): Promise<Float32Array | undefined> {
-  const dir = join(runDir, "pretrained");
+): Promise<boolean> {
+  const dir = pretrainedDir(runDir);
   await openConfig(dir, classificationConfigSchema, config);
-  const windows = texts.flatMap((text) => allWindows(tokenizer.encode(text), recipe.rowLength - 1));
-  const shape = shapeOf(recipe, training.rowsPerStep[device], count);
+  const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const task = pretrainingTask({
     config,
     shape,
     count,
     train: windows.filter((_, i) => i % HELD_OUT !== 0),
     dev: windows.filter((_, i) => i % HELD_OUT === 0),
+    epochTokens,
     seed: training.seed,
   });
-  const tokens = windows.reduce((sum, window) => sum + window.length, 0);
   console.log(
-    `${recipe.id}: pre-training on ${tokens} tokens, ${task.stepsPerEpoch} steps an epoch; run folder ${dir}`,
+    `${recipe.id}: pre-training on ${epochTokens} tokens an epoch, ${task.stepsPerEpoch} steps; run folder ${dir}`,
   );
   const { done } = await runSession({
     device,
@@ -123,6 +163,7 @@ async function pretrain(
     training,
     task,
     scoreName: "probability of hidden tokens, %",
+    initialize: (parameters) => setTokenVectors(parameters, config, windows, training.seed),
   });
-  return done ? (await readCheckpoint(join(dir, "best.safetensors"), config)).parameters : undefined;
+  return done;
 }

@@ -3,7 +3,7 @@ import { translationConfigSchema } from "../../worker/model/config.ts";
 import type { TranslationRecipe } from "../recipes/recipe.ts";
 import { createBleuScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
-import type { RunOptions } from "./run-options.ts";
+import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import { encodePairs, packingFigures } from "./translation-batches.ts";
 import { translationTask } from "./translation-task.ts";
@@ -17,7 +17,7 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
   const tokenizer = await openTokenizer(runDir, sentences, { vocabSize: recipe.config.vocab_size });
   const card = { ...recipe.config.card, quality: {} };
   const config = await openConfig(runDir, translationConfigSchema, { ...recipe.config, card });
-  const rows = Math.ceil(training.rowsPerStep[device] / count);
+  const rows = Math.ceil(rowsPerStep(training, device) / count);
   const shape = { rows, sourceLength: rowLength, targetLength: rowLength };
   const trainSet = encodePairs(trainPairs, tokenizer, shape);
   const devSet = encodePairs(devPairs, tokenizer, shape);
@@ -44,6 +44,6 @@ export async function trainTranslation(recipe: TranslationRecipe, options: RunOp
     }),
     scoreName: "BLEU",
   });
-  if (done) console.log(`done: best dev BLEU ${score.toFixed(2)} at step ${step}; next: npm run export -- ${id}`);
+  if (done) console.log(`done: best dev BLEU ${score.toFixed(2)} at step ${step}`);
   return done;
 }

@@ -60,8 +60,8 @@ export interface TrainerOptions {
   runDir: string;
   replicas: Replicas;
   epochs: number;
-  /** Parameters to begin with instead of random ones, flat. */
-  initial?: Float32Array;
+  /** Writes over the random parameters, flat, of a run that begins. */
+  initialize?(parameters: Float32Array): void | Promise<void>;
   onStep?(metrics: StepMetrics, totalSteps: number): void;
   onEvaluation?(metrics: DevMetrics): void;
   /** When it aborts, the step is finished, the checkpoint written, and the run returns. */
@@ -97,7 +97,7 @@ export async function train(options: TrainerOptions): Promise<Progress> {
     await dropMetricsAfter(metricsPath, progress);
   } else {
     initializeParameters(parameters, slices, config, training.seed);
-    if (options.initial) parameters.set(options.initial);
+    await options.initialize?.(parameters);
     await writeWhole(metricsPath, "");
   }
 

@@ -2,6 +2,7 @@
 import type { TranslationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { SentencePair } from "../data/multi30k.ts";
+import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { epochRows, fits, type HostBatch, hostArray, type Packing, packRows } from "./batches.ts";
 
 /** Token ids without specials. */
@@ -74,10 +75,8 @@ function fillBatch(rows: TokenPair[][], shape: PairShape, config: TranslationCon
 
 /** Encodes pairs; those longer than a row are left out and counted. */
 export function encodePairs(pairs: SentencePair[], tokenizer: Tokenizer, shape: PairShape) {
-  const encoded: TokenPair[] = pairs.map(({ source, target }) => ({
-    source: tokenizer.encode(source),
-    target: tokenizer.encode(target),
-  }));
+  const encode = cachedEncode(tokenizer);
+  const encoded: TokenPair[] = pairs.map(({ source, target }) => ({ source: encode(source), target: encode(target) }));
   const packing = pairPacking(shape);
   const kept = encoded.filter((pair) => fits(pair, packing));
   return { pairs: kept, leftOut: encoded.length - kept.length };

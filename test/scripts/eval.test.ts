@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,7 +85,11 @@ describe("translateAll", () => {
 describe("npm run eval", () => {
   const recipe = ["--recipe", "multi30k-en-de"];
   const refused: [string, () => Promise<string[]> | string[], RegExp][] = [
-    ["an unknown model", () => ["nothing"], /^eval: expected a model in models.nothing or nothing; run npm run export/],
+    [
+      "an unknown model",
+      () => ["nothing"],
+      /^nothing: expected a model's folder or its name in .*models or runs, there is none/,
+    ],
     ["an unknown recipe", () => [tiny], /^unknown recipe tiny; expected one of: multi30k-en-de/],
     [
       "an unknown split",
@@ -107,11 +111,31 @@ describe("npm run eval", () => {
     [
       "a broken config",
       async () => {
-        await mkdir(join(folder, "broken"));
+        await cp(tiny, join(folder, "broken"), { recursive: true });
         await writeFile(join(folder, "broken/config.json"), "{");
         return [join(folder, "broken"), ...recipe];
       },
-      /^config\.json: expected JSON, got "\{"/,
+      /broken: config\.json: expected JSON, got "\{"/,
+    ],
+    [
+      "a recipe of another kind",
+      () => [tiny, "--recipe", "multitask-en"],
+      /^eval: expected a recipe of translation as tiny is, got multitask-en of classification$/,
+    ],
+    [
+      "an option of the other kind",
+      () => [join(root, "test/fixtures/tiny-classifier"), "--recipe", "multitask-en", "--beam", "2"],
+      /^eval: --beam has no meaning for tiny-classifier, a model of classification$/,
+    ],
+    [
+      "an unknown task",
+      () => [join(root, "test/fixtures/tiny-classifier"), "--recipe", "multitask-en", "--task", "spam,weather"],
+      /^eval: expected --task out of topic, .*, issue_type of multitask-en, got weather$/,
+    ],
+    [
+      "a part of the data to record",
+      () => [tiny, ...recipe, "--limit", "2", "--record"],
+      /^eval: expected the whole split with --record, got --limit$/,
     ],
   ];
   test.each(refused)("%s ends with one line and exit code 1", async (_, args, message) => {
@@ -150,7 +174,7 @@ describe("npm run eval", () => {
     const data = [...recipe, "--data", mirror!, "--limit", "1"];
     const broken = await evaluate(cut, ...data);
     expect(broken).toMatchObject({ code: 1, stdout: "" });
-    expect(broken.stderr).toMatch(/^loadTransformer: expected \d+ bytes of weights, got \d+; /);
+    expect(broken.stderr).toMatch(/cut: model\.safetensors: expected \d+ bytes, got \d+; export/);
     const float = await evaluate(tiny, ...data, "--float", join(tiny, "model.safetensors"));
     expect(float).toMatchObject({ code: 1, stdout: "" });
     expect(float.stderr).toMatch(/model\.safetensors: expected a float checkpoint of this model; embedding\.weight: /);

@@ -9,7 +9,7 @@ import { FloatTransformer } from "../../scripts/float/transformer.ts";
 import { writeCheckpoint } from "../../scripts/training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
-import { Replica } from "../../scripts/training/replica.ts";
+import { createReplica } from "../../scripts/training/replicas.ts";
 import { type PairShape, translationBatches } from "../../scripts/training/translation-batches.ts";
 import type { Prefix } from "../../worker/engine/cache.ts";
 import { generate } from "../../worker/engine/generate.ts";
@@ -71,8 +71,8 @@ describe("FloatTransformer", () => {
     const parameters = randomParameters(config);
     const pairs = reversals(6, 11, 4);
     const shape: PairShape = { rows: 2, sourceLength: 16, targetLength: 16 };
-    const replica = await Replica.create({
-      device: "wasm",
+    const replica = await createReplica({
+      device: "cpu",
       objective: { kind: "translation", config },
       regularization: { dropout: 0, labelSmoothing: 0 },
     });

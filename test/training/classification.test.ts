@@ -1,7 +1,7 @@
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
-import { Replica } from "../../scripts/training/replica.ts";
+import { createReplica } from "../../scripts/training/replicas.ts";
 import { draw, shares } from "../../scripts/training/sampling.ts";
 import { classificationBatches, type LabelledTokens, maskedBatches } from "../../scripts/training/text-batches.ts";
 import { allWindows, randomWindows } from "../../scripts/training/texts.ts";
@@ -20,55 +20,57 @@ beforeAll(() => {
 
 const onlyBatch = (texts: LabelledTokens[]) => [...classificationBatches(texts, shape, config, 1, 1)][0]![0]!;
 
-test("texts that share a row are classified as if alone", async () => {
-  const replica = await Replica.create({
-    device: "wasm",
-    objective: { kind: "classification", config },
-    regularization,
+describe.each(["cpu", "wasm"] as const)("on %s", (device) => {
+  test("texts that share a row are classified as if alone", async () => {
+    const replica = await createReplica({
+      device,
+      objective: { kind: "classification", config },
+      regularization,
+    });
+    const texts = countedTexts(7, 5, 4);
+    const together = await replica.loss(parameters, onlyBatch(texts));
+    let alone = 0;
+    for (const text of texts) alone += (await replica.loss(parameters, onlyBatch([text]))).loss;
+    expect(together.count).toBe(7);
+    expect(together.loss).toBeCloseTo(alone, 3);
   });
-  const texts = countedTexts(7, 5, 4);
-  const together = await replica.loss(parameters, onlyBatch(texts));
-  let alone = 0;
-  for (const text of texts) alone += (await replica.loss(parameters, onlyBatch([text]))).loss;
-  expect(together.count).toBe(7);
-  expect(together.loss).toBeCloseTo(alone, 3);
-});
 
-test("a text's loss is over the labels of its own head", async () => {
-  const replica = await Replica.create({
-    device: "wasm",
-    objective: { kind: "classification", config },
-    regularization: { dropout: 0, labelSmoothing: 0 },
+  test("a text's loss is over the labels of its own head", async () => {
+    const replica = await createReplica({
+      device,
+      objective: { kind: "classification", config },
+      regularization: { dropout: 0, labelSmoothing: 0 },
+    });
+    const [text] = countedTexts(1, 6) as [LabelledTokens];
+    const probability = async (head: number, label: number) =>
+      Math.exp(-(await replica.loss(parameters, onlyBatch([{ ...text, head, label }]))).loss);
+    for (const [head, { labels }] of config.heads.entries()) {
+      let sum = 0;
+      for (const label of labels.keys()) sum += await probability(head, label);
+      expect(sum).toBeCloseTo(1, 5);
+    }
   });
-  const [text] = countedTexts(1, 6) as [LabelledTokens];
-  const probability = async (head: number, label: number) =>
-    Math.exp(-(await replica.loss(parameters, onlyBatch([{ ...text, head, label }]))).loss);
-  for (const [head, { labels }] of config.heads.entries()) {
-    let sum = 0;
-    for (const label of labels.keys()) sum += await probability(head, label);
-    expect(sum).toBeCloseTo(1, 5);
-  }
-});
 
-test("gradients of classification agree with finite differences", async () => {
-  const replica = await Replica.create({
-    device: "wasm",
-    objective: { kind: "classification", config },
-    regularization,
+  test("gradients of classification agree with finite differences", async () => {
+    const replica = await createReplica({
+      device,
+      objective: { kind: "classification", config },
+      regularization,
+    });
+    await expectTrueGradients(replica, parameters, onlyBatch(countedTexts(6, 7, 4)), slices);
   });
-  await expectTrueGradients(replica, parameters, onlyBatch(countedTexts(6, 7, 4)), slices);
-});
 
-test("gradients of pre-training agree with finite differences", async () => {
-  const replica = await Replica.create({
-    device: "wasm",
-    objective: { kind: "masked-tokens", config },
-    regularization,
+  test("gradients of pre-training agree with finite differences", async () => {
+    const replica = await createReplica({
+      device,
+      objective: { kind: "masked-tokens", config },
+      regularization,
+    });
+    const texts = countedTexts(8, 8, 5);
+    const batch = [...maskedBatches(texts, shape, config, 4, 1)][0]![0]!;
+    expect(batch.count).toBeGreaterThan(0);
+    await expectTrueGradients(replica, parameters, batch, slices);
   });
-  const texts = countedTexts(8, 8, 5);
-  const batch = [...maskedBatches(texts, shape, config, 4, 1)][0]![0]!;
-  expect(batch.count).toBeGreaterThan(0);
-  await expectTrueGradients(replica, parameters, batch, slices);
 });
 
 test("hidden tokens are named by their place", () => {

@@ -27,14 +27,14 @@ test.each([
   { name: "an unknown recipe", args: ["french"], error: /^unknown recipe french; expected one of: multi30k-en-de,/ },
   {
     name: "a mirror without the data",
-    args: ["multi30k-en-de", "--device", "wasm", "--data", "nowhere"],
+    args: ["multi30k-en-de", "--device", "cpu", "--data", "nowhere"],
     error: /^multi30k: expected the file nowhere.*train\.tsv\.gz; check --data or EDGE_SLM_DATA$/,
   },
   { name: "no number", args: ["multi30k-en-de", "--epochs", "many"], error: /expected a whole number from 1 on/ },
   {
     name: "an unknown device",
     args: ["multi30k-en-de", "--device", "tpu"],
-    error: /Allowed choices are auto, webgpu, wasm/,
+    error: /Allowed choices are auto, cpu, webgpu, wasm/,
   },
 ])("$name ends with one line and exit code 1", async ({ args, error }) => {
   const { code, stderr } = await runTrain(...args);
@@ -47,7 +47,7 @@ test.each([
 test("data with another content than the recipe's are refused", async () => {
   await mkdir(join(folder, "mirror", "mt_multi30k"), { recursive: true });
   await writeFile(join(folder, "mirror", "mt_multi30k", "train.tsv.gz"), gzipSync("a man\tein Mann\tun homme\n"));
-  const { code, stderr } = await runTrain("multi30k-en-de", "--device", "wasm", "--data", "mirror");
+  const { code, stderr } = await runTrain("multi30k-en-de", "--device", "cpu", "--data", "mirror");
   expect(code).toBe(1);
   expect(stderr.trim()).toMatch(/train\.tsv\.gz, column \S+: expected content with sha256 \w+, got \w+ \(1 lines\)$/);
 });

@@ -14,7 +14,7 @@ test("two heads learn their questions from one encoder", async () => {
   const training = { ...TINY_RECIPE.training, warmupSteps: 20, peakLearningRate: 1e-2, evaluateEvery: 100, dropout: 0 };
   const replicas = await createReplicas(
     {
-      device: "wasm",
+      device: "cpu",
       objective: { kind: "classification", config },
       regularization: { dropout: 0, labelSmoothing: 0 },
     },

@@ -18,7 +18,7 @@ test("a network trained to turn sequences around does so in the Worker's engine"
   const shape = { rows: 32, sourceLength: 24, targetLength: 24 };
   const replicas = await createReplicas(
     {
-      device: "wasm",
+      device: "cpu",
       objective: { kind: "translation", config: TINY },
       regularization: { dropout: 0, labelSmoothing: 0.05 },
     },

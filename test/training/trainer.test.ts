@@ -23,7 +23,7 @@ async function run(name: string, replicaCount: number, more: Partial<TrainerOpti
   const shape = { rows: 8 / replicaCount, sourceLength: 16, targetLength: 16 };
   const { dropout, labelSmoothing } = training;
   const replicas = await createReplicas(
-    { device: "wasm", objective: { kind: "translation", config: TINY }, regularization: { dropout, labelSmoothing } },
+    { device: "cpu", objective: { kind: "translation", config: TINY }, regularization: { dropout, labelSmoothing } },
     replicaCount,
   );
   try {

@@ -310,4 +310,20 @@ describe("among several models", () => {
     expect((await changing.translate({ text: "One.", model: "changing" })).status).toBe(200);
     expect((await changing.classify({ text: "One.", model: "changing" })).status).toBe(404);
   });
+
+  it("takes for out of scope what is less probable than the head's own threshold", async () => {
+    const { intent } = (await classifyText(ordinary.text)).tasks;
+    const { probability } = intent!.labels[0]!;
+    const heads = (below: number) =>
+      classifierConfig.heads.map((head) => (head.name === "intent" ? { ...head, out_of_scope_below: below } : head));
+    await putClassifier("lenient", { config: { heads: heads(probability - 1e-5) } });
+    await putClassifier("strict", { config: { heads: heads(probability + 1e-5) } });
+    const fresh = makeClient();
+    const of = async (model: string) => {
+      const response = await fresh.classify({ text: ordinary.text, model });
+      return ((await response.json()) as ClassifyAnswer).classifications[0]!.tasks.intent;
+    };
+    expect(await of("lenient")).toEqual(intent);
+    expect(await of("strict")).toEqual({ ...intent, label: null, reason: "out_of_scope" });
+  });
 });

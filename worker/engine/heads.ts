@@ -100,8 +100,11 @@ export class Classifier {
   }
 }
 
-/** log softmax(logits / temperature), in f64 */
-function logSoftmax(logits: Float32Array, temperature: number): Float64Array {
+/**
+ * log softmax(logits / temperature), in f64
+ * @throws Error if a logit is NaN
+ */
+export function logSoftmax(logits: ArrayLike<number>, temperature: number): Float64Array {
   const scaled = Float64Array.from(logits, (logit) => logit / temperature);
   const sum = logSumExp(scaled);
   if (!Number.isFinite(sum)) {
@@ -170,4 +173,16 @@ export function combineWindows(windows: readonly Float64Array[], tokens: readonl
   );
   const sum = logSumExp(mean);
   return mean.map((z) => z - sum);
+}
+
+/**
+ * Whether a text belongs to none of a head's labels: the most probable one says so, or is not probable enough.
+ * @param best index of the most probable label
+ */
+export function isOutOfScope(
+  { labels, out_of_scope, out_of_scope_below = 0 }: ClassificationConfig["heads"][number],
+  logProbs: Float64Array,
+  best: number,
+): boolean {
+  return out_of_scope !== null && (labels[best] === out_of_scope || Math.exp(logProbs[best]!) < out_of_scope_below);
 }

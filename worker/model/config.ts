@@ -84,10 +84,16 @@ const head = z
     temperature: z.number().positive(),
     /** The label that stands for "none of these", if the head was trained with one. */
     out_of_scope: z.string().nullable(),
+    /** Where the best label is less probable than this, the answer is out of scope, too. Chosen at export. */
+    out_of_scope_below: z.number().min(0).max(1).optional(),
   })
   .refine(({ labels, out_of_scope }) => out_of_scope === null || labels.includes(out_of_scope), {
     path: ["out_of_scope"],
     error: "expected one of the labels, or null",
+  })
+  .refine((head) => head.out_of_scope !== null || head.out_of_scope_below === undefined, {
+    path: ["out_of_scope_below"],
+    error: "expected an out_of_scope label beside it",
   });
 
 export const classificationConfigSchema = z

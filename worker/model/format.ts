@@ -224,6 +224,9 @@ export interface ShortlistLists {
 /** How many candidates every sentence has, at least, unless the vocabulary is smaller: more than any beam needs. */
 export const SHORTLIST_MIN_COMMON = 64;
 
+/** The names of the two tensors that store a shortlist. */
+export const SHORTLIST_TENSORS = ["shortlist.offsets", "shortlist.targets"];
+
 /** The two tensors that store a shortlist. */
 export function shortlistTensors({ ofToken, common }: ShortlistLists): Tensor[] {
   const lists = [...ofToken, common];

@@ -1,0 +1,80 @@
+/**
+ * The encoder that a classifier of one's own begins with (`--from`): a shipped model's, its int8 weights made float
+ * again, which everyone has; or that of a run, from its best checkpoint.
+ */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { type ClassificationConfig, expectTask, parseConfigOf } from "../../worker/model/config.ts";
+import { dequantizeModel } from "../export/dequantize.ts";
+import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
+import { readCheckpoint } from "../training/checkpoint.ts";
+import { initializeParameters, parameterCount, parameterSlices } from "../training/parameters.ts";
+
+export interface PretrainedEncoder {
+  /** Of the model or the run that it comes from. */
+  id: string;
+  /** Of the model that it comes from. */
+  config: ClassificationConfig;
+  /** Text of tokenizer.json. */
+  tokenizer: string;
+  /** Every weight by its name in `tensorSpecs()`. */
+  tensors: Map<string, Float32Array>;
+}
+
+/**
+ * @param from a model's id or folder, or a run's name or folder
+ * @throws Error if there is neither, or it is not for classification
+ */
+export async function readEncoder(from: string): Promise<PretrainedEncoder> {
+  for (const runDir of [resolve(from), resolve("runs", from)]) {
+    if (existsSync(join(runDir, "best.safetensors"))) return await readRun(runDir);
+  }
+  const folder = await readModelFolder(await findModelFolder(from));
+  const config = expectTask("classification", folder.manifest.config);
+  const text = new TextDecoder();
+  return {
+    id: folder.manifest.id,
+    config,
+    tokenizer: text.decode(folder.contents.get("tokenizer.json")),
+    tensors: dequantizeModel(config, folder.contents.get("model.safetensors")!),
+  };
+}
+
+async function readRun(runDir: string): Promise<PretrainedEncoder> {
+  const config = parseConfigOf("classification", await readFile(join(runDir, "config.json"), "utf8"));
+  const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), config);
+  const slices = parameterSlices(config);
+  // Pre-training is a run inside the run whose vocabulary it has.
+  const tokenizerPath = [join(runDir, "tokenizer.json"), join(runDir, "..", "tokenizer.json")].find(existsSync);
+  if (tokenizerPath === undefined) throw new Error(`${runDir}: expected a tokenizer.json in it`);
+  return {
+    id: basename(dirname(tokenizerPath)),
+    config,
+    tokenizer: await readFile(tokenizerPath, "utf8"),
+    tensors: new Map(slices.map(({ name, offset, length }) => [name, parameters.subarray(offset, offset + length)])),
+  };
+}
+
+/** The parameters of a network with this encoder and new heads, flat. */
+export function parametersFrom(
+  { tensors }: PretrainedEncoder,
+  config: ClassificationConfig,
+  seed: number,
+): Float32Array {
+  const slices = parameterSlices(config);
+  const flat = new Float32Array(parameterCount(slices));
+  initializeParameters(flat, slices, config, seed);
+  for (const { name, kind, offset, length } of slices) {
+    if (name.startsWith("heads.")) continue;
+    // Shorter texts need the first positions only.
+    const tensor = kind === "positions" ? tensors.get(name)?.subarray(0, length) : tensors.get(name);
+    if (tensor?.length !== length) {
+      throw new Error(
+        `${name}: expected ${length} weights in the encoder to begin with, got ${tensor?.length ?? "none"}`,
+      );
+    }
+    flat.set(tensor, offset);
+  }
+  return flat;
+}

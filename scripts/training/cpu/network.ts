@@ -1,0 +1,206 @@
+/**
+ * The network on a tape: the same arithmetic as ../blocks.ts and the losses beside it (translation.ts, classification.ts,
+ * masked-tokens.ts), which are its oracle in the tests.
+ */
+import type { ClassificationConfig, EncoderConfig, TranslationConfig } from "../../../worker/model/config.ts";
+import type { HostArray, HostBatch } from "../batches.ts";
+import { labelOffsets } from "../classification.ts";
+import type { Objective } from "../objectives.ts";
+import type { Segment, Tape, Tensor } from "./tape.ts";
+
+/** Every weight by its name in `tensorSpecs()`; vectors are one row. */
+export type Weights = (name: string) => Tensor;
+type Arrays = HostBatch["arrays"];
+
+/** The loss of a batch, summed over what it counts: [smoothed, plain], nats. */
+export function runLoss(
+  tape: Tape,
+  weights: Weights,
+  { arrays }: HostBatch,
+  objective: Objective,
+  labelSmoothing: number,
+): [number, number] {
+  const network = new Network(tape, weights, objective.config);
+  switch (objective.kind) {
+    case "translation":
+      return network.translationLoss(arrays, objective.config, labelSmoothing);
+    case "classification":
+      return network.classificationLoss(arrays, objective.config, labelSmoothing);
+    case "masked-tokens":
+      return network.maskedTokensLoss(arrays, labelSmoothing);
+  }
+}
+
+/** Logits [texts, labels] of each of the heads, by their index; nothing is dropped if the tape does not. */
+export function runLogits(
+  tape: Tape,
+  weights: Weights,
+  arrays: Arrays,
+  config: ClassificationConfig,
+  heads: readonly number[],
+): Tensor[] {
+  return new Network(tape, weights, config).classificationLogits(arrays, config, heads);
+}
+
+/** The real tokens of packed rows, one text behind the other. */
+interface Packed {
+  tokens: Int32Array;
+  positions: Int32Array;
+  segments: Segment[];
+  /** Row and slot of each segment in the batch. */
+  slots: { row: number; slot: number }[];
+  /** Place of each token in the batch, row · L + column. */
+  places: number[];
+}
+
+function unpack(tokens: HostArray, segment: HostArray, position: HostArray): Packed {
+  const [rows, length] = segment.shape as [number, number];
+  const places: number[] = [];
+  const segments: { start: number; length: number }[] = [];
+  const slots: Packed["slots"] = [];
+  for (let row = 0; row < rows; row++) {
+    let last = 0;
+    for (let i = row * length; i < (row + 1) * length; i++) {
+      const number = segment.data[i]!;
+      if (number === 0) continue;
+      if (number !== last) {
+        segments.push({ start: places.length, length: 0 });
+        slots.push({ row, slot: number - 1 });
+        last = number;
+      }
+      segments.at(-1)!.length++;
+      places.push(i);
+    }
+  }
+  const pick = ({ data }: HostArray) => Int32Array.from(places, (place) => data[place]!);
+  return { tokens: pick(tokens), positions: pick(position), segments, slots, places };
+}
+
+class Network {
+  readonly #tape: Tape;
+  readonly #weights: Weights;
+  readonly #config: EncoderConfig;
+
+  constructor(tape: Tape, weights: Weights, config: EncoderConfig) {
+    this.#tape = tape;
+    this.#weights = weights;
+    this.#config = config;
+  }
+
+  translationLoss(arrays: Arrays, { n_dec_layers }: TranslationConfig, smoothing: number): [number, number] {
+    const tape = this.#tape;
+    const source = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const target = unpack(arrays.target!, arrays.targetSegment!, arrays.targetPosition!);
+    if (target.places.length === 0) return [0, 0];
+    const memory = this.#encode(source);
+    let y = tape.dropout(this.#embed(target));
+    for (let i = 0; i < n_dec_layers; i++) {
+      const layer = `decoder.${i}`;
+      y = tape.residual(y, this.#selfAttention(y, layer, target.segments, true));
+      y = tape.residual(y, this.#crossAttention(y, memory, layer, target.segments, source.segments));
+      y = tape.residual(y, this.#feedForward(y, layer));
+    }
+    const logits = tape.linear(this.#norm(y, "decoder.norm"), this.#weights("embedding.weight"));
+    const labels = target.places.map((place) => arrays.label!.data[place]!);
+    return tape.crossEntropy(
+      logits,
+      smoothing,
+      labels.map((label) => ({ first: 0, count: logits.columns, label })),
+    );
+  }
+
+  classificationLoss(arrays: Arrays, config: ClassificationConfig, smoothing: number): [number, number] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    if (texts.segments.length === 0) return [0, 0];
+    const pooled = tape.dropout(tape.pool(this.#encode(texts), texts.segments));
+    const { offsets } = labelOffsets(config);
+    const [, slots] = arrays.label!.shape as [number, number];
+    let smoothed = 0;
+    let plain = 0;
+    // Each head sees its own texts only.
+    config.heads.forEach(({ name, labels }, head) => {
+      const at = (i: number) => texts.slots[i]!.row * slots + texts.slots[i]!.slot;
+      const own = texts.slots.map((_, i) => i).filter((i) => arrays.head!.data[at(i)] === head);
+      if (own.length === 0) return;
+      const [weight, bias] = [this.#weights(`heads.${name}.weight`), this.#weights(`heads.${name}.bias`)];
+      const logits = tape.linear(tape.gather(pooled, own), weight, bias);
+      const classes = own.map((i) => ({
+        first: 0,
+        count: labels.length,
+        label: arrays.label!.data[at(i)]! - offsets[head]!,
+      }));
+      const [s, p] = tape.crossEntropy(logits, smoothing, classes);
+      smoothed += s;
+      plain += p;
+    });
+    return [smoothed, plain];
+  }
+
+  classificationLogits(arrays: Arrays, config: ClassificationConfig, heads: readonly number[]): Tensor[] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const pooled = tape.pool(this.#encode(texts), texts.segments);
+    return heads.map((head) => this.#linear(pooled, `heads.${config.heads[head]!.name}`));
+  }
+
+  maskedTokensLoss(arrays: Arrays, smoothing: number): [number, number] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const hidden = [...arrays.label!.data.keys()].filter((i) => arrays.label!.data[i]! >= 0);
+    if (hidden.length === 0) return [0, 0];
+    const rowOf = new Map(texts.places.map((place, row) => [place, row]));
+    const rows = hidden.map((i) => rowOf.get(arrays.place!.data[i]!)!);
+    const logits = tape.linear(tape.gather(this.#encode(texts), rows), this.#weights("embedding.weight"));
+    return tape.crossEntropy(
+      logits,
+      smoothing,
+      hidden.map((i) => ({ first: 0, count: logits.columns, label: arrays.label!.data[i]! })),
+    );
+  }
+
+  /** [ΣT, d_model], normalized */
+  #encode(texts: Packed): Tensor {
+    const tape = this.#tape;
+    let x = tape.dropout(this.#embed(texts));
+    for (let i = 0; i < this.#config.n_enc_layers; i++) {
+      const layer = `encoder.${i}`;
+      x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, false));
+      x = tape.residual(x, this.#feedForward(x, layer));
+    }
+    return this.#norm(x, "encoder.norm");
+  }
+
+  #embed({ tokens, positions }: Packed): Tensor {
+    return this.#tape.embed(tokens, positions, this.#weights("embedding.weight"), this.#weights("positions.weight"));
+  }
+
+  #selfAttention(x: Tensor, layer: string, segments: Segment[], causal: boolean): Tensor {
+    const { d_model, n_heads } = this.#config;
+    const qkv = this.#linear(this.#norm(x, `${layer}.self_norm`), `${layer}.self_qkv`);
+    const h = this.#tape.attention(d_model, n_heads, causal, [qkv, 0, segments], [qkv, d_model, segments]);
+    return this.#linear(h, `${layer}.self_out`);
+  }
+
+  #crossAttention(x: Tensor, memory: Tensor, layer: string, segments: Segment[], sources: Segment[]): Tensor {
+    const { d_model, n_heads } = this.#config;
+    const q = this.#linear(this.#norm(x, `${layer}.cross_norm`), `${layer}.cross_q`);
+    const kv = this.#linear(memory, `${layer}.cross_kv`);
+    const h = this.#tape.attention(d_model, n_heads, false, [q, 0, segments], [kv, 0, sources]);
+    return this.#linear(h, `${layer}.cross_out`);
+  }
+
+  #feedForward(x: Tensor, layer: string): Tensor {
+    const up = this.#linear(this.#norm(x, `${layer}.ffn_norm`), `${layer}.ffn_up`);
+    return this.#linear(this.#tape.activation(this.#config.activation, up), `${layer}.ffn_down`);
+  }
+
+  #norm(x: Tensor, name: string): Tensor {
+    const [weight, bias] = [this.#weights(`${name}.weight`), this.#weights(`${name}.bias`)];
+    return this.#tape.layerNorm(x, weight, bias, this.#config.layer_norm_eps);
+  }
+
+  #linear(x: Tensor, name: string): Tensor {
+    return this.#tape.linear(x, this.#weights(`${name}.weight`), this.#weights(`${name}.bias`));
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * A tape of matrix operations: each call computes its result at once and notes how to pass a gradient back; `backward`
+ * plays the notes from the end (reverse-mode differentiation, as micrograd and llm.c do it). The operations are as coarse
+ * as the network's blocks, and texts of any length lie one behind the other, so nothing is padded.
+ */
+import type { Address, Arena } from "./memory.ts";
+
+/** A matrix [rows, columns] f32 and the gradient of the loss for it. */
+export interface Tensor {
+  readonly rows: number;
+  readonly columns: number;
+  readonly value: Address;
+  readonly gradient: Address;
+}
+
+/** Rows of one text (or one side of a sentence pair) in a matrix. */
+export interface Segment {
+  readonly start: number;
+  readonly length: number;
+}
+
+const F32 = 4;
+
+export class Tape {
+  readonly #arena: Arena;
+  readonly #notes: (() => void)[] = [];
+  readonly #dropout: number;
+  #seed: number;
+
+  /**
+   * @param dropout probability that an element is dropped where `dropout` or `residual` say so
+   * @param seed 32 bits; equal seeds drop equal elements
+   */
+  constructor(arena: Arena, dropout: number, seed: number) {
+    this.#arena = arena;
+    this.#dropout = dropout;
+    this.#seed = seed;
+  }
+
+  backward(): void {
+    for (const note of this.#notes.toReversed()) note();
+  }
+
+  /** x [P, k] · weightᵀ + bias → [P, n]; weight [n, k] */
+  linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+    const { kernels } = this.#arena;
+    const [m, n, k] = [x.rows, weight.rows, x.columns];
+    const y = this.#create(m, n);
+    kernels.f32_gemm(m, n, k, x.value, k * F32, F32, weight.value, F32, k * F32, bias?.value ?? 0, y.value, n * F32, 0);
+    this.#notes.push(() => {
+      const { value: w, gradient: dw } = weight;
+      kernels.f32_gemm(m, k, n, y.gradient, n * F32, F32, w, k * F32, F32, 0, x.gradient, k * F32, 1);
+      kernels.f32_gemm(n, k, m, y.gradient, F32, n * F32, x.value, k * F32, F32, 0, dw, k * F32, 1);
+      if (bias) kernels.f32_add_rows(m, n, y.gradient, bias.gradient);
+    });
+    return y;
+  }
+
+  layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
+    const { kernels } = this.#arena;
+    const { rows, columns } = x;
+    const y = this.#create(rows, columns);
+    kernels.f32_layer_norm(rows, columns, x.value, weight.value, bias.value, epsilon, y.value);
+    this.#notes.push(() => {
+      const gradients = [y.gradient, x.gradient, weight.gradient, bias.gradient] as const;
+      kernels.f32_layer_norm_backward(rows, columns, x.value, weight.value, epsilon, ...gradients);
+    });
+    return y;
+  }
+
+  activation(kind: "relu" | "gelu", x: Tensor): Tensor {
+    const { kernels } = this.#arena;
+    const forward = kind === "relu" ? kernels.f32_relu : kernels.f32_gelu;
+    const back = kind === "relu" ? kernels.f32_relu_backward : kernels.f32_gelu_backward;
+    const y = this.#create(x.rows, x.columns);
+    const size = x.rows * x.columns;
+    forward(size, x.value, y.value);
+    this.#notes.push(() => back(size, x.value, y.gradient, x.gradient));
+    return y;
+  }
+
+  /**
+   * Attention of each query segment to the key segment of the same number.
+   * @param query whose columns from `queryColumn` on are the queries [ΣTq, d]
+   * @param keyValue whose columns from `keyColumn` on are the keys [ΣTk, d], and behind them the values
+   */
+  attention(
+    d: number,
+    nHeads: number,
+    causal: boolean,
+    [query, queryColumn, querySegments]: [Tensor, number, readonly Segment[]],
+    [keyValue, keyColumn, keySegments]: [Tensor, number, readonly Segment[]],
+  ): Tensor {
+    const { kernels } = this.#arena;
+    const dHead = d / nHeads;
+    const out = this.#create(query.rows, d);
+    const qRow = query.columns * F32;
+    const kRow = keyValue.columns * F32;
+    const probs = querySegments.map(({ length }, i) =>
+      this.#arena.allocate(nHeads * length * keySegments[i]!.length + 4 * nHeads * length),
+    );
+    const at = (i: number) => {
+      const [q, k] = [querySegments[i]!, keySegments[i]!];
+      const qOffset = (q.start * query.columns + queryColumn) * F32;
+      const kOffset = (k.start * keyValue.columns + keyColumn) * F32;
+      return { tq: q.length, tk: k.length, qOffset, kOffset, vOffset: kOffset + d * F32, outOffset: q.start * d * F32 };
+    };
+    for (const [i, p] of probs.entries()) {
+      const { tq, tk, qOffset, kOffset, vOffset, outOffset } = at(i);
+      const { value: kv } = keyValue;
+      kernels.f32_attention_forward(
+        tq,
+        tk,
+        nHeads,
+        dHead,
+        query.value + qOffset,
+        qRow,
+        kv + kOffset,
+        kv + vOffset,
+        kRow,
+        causal ? 1 : 0,
+        p,
+        out.value + outOffset,
+      );
+    }
+    this.#notes.push(() => {
+      const { mark } = this.#arena;
+      for (const [i, p] of probs.entries()) {
+        const { tq, tk, qOffset, kOffset, vOffset, outOffset } = at(i);
+        const scratch = this.#arena.allocate(tq * (tk + 4));
+        const { value: kv, gradient: dkv } = keyValue;
+        const values = [query.value + qOffset, qRow, kv + kOffset, kv + vOffset, kRow, p] as const;
+        const gradients = [query.gradient + qOffset, dkv + kOffset, dkv + vOffset] as const;
+        kernels.f32_attention_backward(
+          tq,
+          tk,
+          nHeads,
+          dHead,
+          ...values,
+          out.gradient + outOffset,
+          ...gradients,
+          scratch,
+        );
+        this.#arena.release(mark);
+      }
+    });
+    return out;
+  }
+
+  /** x + dropout(branch) */
+  residual(x: Tensor, branch: Tensor): Tensor {
+    const y = this.#create(x.rows, x.columns);
+    const { kernels } = this.#arena;
+    const size = x.rows * x.columns;
+    this.#arena.copy(x.value, y.value, size);
+    const add = this.#dropoutAdd(size);
+    add(branch.value, y.value);
+    this.#notes.push(() => {
+      kernels.f32_axpy(size, 1, y.gradient, x.gradient);
+      add(y.gradient, branch.gradient);
+    });
+    return y;
+  }
+
+  dropout(x: Tensor): Tensor {
+    if (this.#dropout === 0) return x;
+    const y = this.#createZeros(x.rows, x.columns);
+    const add = this.#dropoutAdd(x.rows * x.columns);
+    add(x.value, y.value);
+    this.#notes.push(() => add(y.gradient, x.gradient));
+    return y;
+  }
+
+  /** embedding[token] · sqrt(d_model) + positions[position] → [P, d_model] */
+  embed(tokens: Int32Array, positions: Int32Array, embedding: Tensor, table: Tensor): Tensor {
+    const { kernels } = this.#arena;
+    const d = embedding.columns;
+    const factor = Math.sqrt(d);
+    const rowBytes = d * F32;
+    const x = this.#createZeros(tokens.length, d);
+    tokens.forEach((token, i) => {
+      kernels.f32_axpy(d, factor, embedding.value + token * rowBytes, x.value + i * rowBytes);
+      kernels.f32_axpy(d, 1, table.value + positions[i]! * rowBytes, x.value + i * rowBytes);
+    });
+    this.#notes.push(() => {
+      tokens.forEach((token, i) => {
+        kernels.f32_axpy(d, factor, x.gradient + i * rowBytes, embedding.gradient + token * rowBytes);
+      });
+    });
+    return x;
+  }
+
+  /** The mean of each segment's rows → [segments, columns] */
+  pool(x: Tensor, segments: readonly Segment[]): Tensor {
+    const { kernels } = this.#arena;
+    const { columns } = x;
+    const rowBytes = columns * F32;
+    const y = this.#createZeros(segments.length, columns);
+    segments.forEach(({ start, length }, i) => {
+      for (let r = start; r < start + length; r++) {
+        kernels.f32_axpy(columns, 1 / length, x.value + r * rowBytes, y.value + i * rowBytes);
+      }
+    });
+    this.#notes.push(() => {
+      segments.forEach(({ start, length }, i) => {
+        for (let r = start; r < start + length; r++) {
+          kernels.f32_axpy(columns, 1 / length, y.gradient + i * rowBytes, x.gradient + r * rowBytes);
+        }
+      });
+    });
+    return y;
+  }
+
+  /** Some rows of x, in the order of their numbers. */
+  gather(x: Tensor, rows: readonly number[]): Tensor {
+    const { kernels } = this.#arena;
+    const { columns } = x;
+    const rowBytes = columns * F32;
+    const y = this.#createZeros(rows.length, columns);
+    rows.forEach((row, i) => {
+      kernels.f32_axpy(columns, 1, x.value + row * rowBytes, y.value + i * rowBytes);
+    });
+    this.#notes.push(() => {
+      rows.forEach((row, i) => {
+        kernels.f32_axpy(columns, 1, y.gradient + i * rowBytes, x.gradient + row * rowBytes);
+      });
+    });
+    return y;
+  }
+
+  /**
+   * The end of a tape: cross-entropy with label smoothing, summed over the rows.
+   * @param classes of each row: which columns count, and which of them is right, counted from `first`
+   * @returns [smoothed, plain], nats
+   */
+  crossEntropy(
+    logits: Tensor,
+    smoothing: number,
+    classes: readonly { first: number; count: number; label: number }[],
+  ): [number, number] {
+    const { kernels } = this.#arena;
+    const result = this.#arena.allocate(2);
+    let smoothed = 0;
+    let plain = 0;
+    // The kernel leaves the gradient where the logits were.
+    classes.forEach(({ first, count, label }, row) => {
+      kernels.f32_cross_entropy(count, logits.value + (row * logits.columns + first) * F32, label, smoothing, result);
+      const [s, p] = this.#arena.floats(result, 2) as unknown as [number, number];
+      smoothed += s;
+      plain += p;
+    });
+    this.#notes.push(() => {
+      classes.forEach(({ first, count }, row) => {
+        const offset = (row * logits.columns + first) * F32;
+        this.#arena.floats(logits.gradient + offset, count).set(this.#arena.floats(logits.value + offset, count));
+      });
+    });
+    return [smoothed, plain];
+  }
+
+  /** The gradient is zeros; so is the value, for those who add to it. */
+  #createZeros(rows: number, columns: number): Tensor {
+    const value = this.#arena.allocateZeros(rows * columns);
+    return { rows, columns, value, gradient: this.#arena.allocateZeros(rows * columns) };
+  }
+
+  /** The same for those who write every element. */
+  #create(rows: number, columns: number): Tensor {
+    const value = this.#arena.allocate(rows * columns);
+    return { rows, columns, value, gradient: this.#arena.allocateZeros(rows * columns) };
+  }
+
+  /** y += dropout(x), the same elements each time. */
+  #dropoutAdd(size: number): (x: Address, y: Address) => void {
+    const { kernels } = this.#arena;
+    if (this.#dropout === 0) return (x, y) => kernels.f32_axpy(size, 1, x, y);
+    // An odd constant: every call of a step draws anew.
+    this.#seed = (this.#seed + 0x9e3779b1) | 0;
+    const seed = this.#seed;
+    const keepBelow = Math.floor((1 - this.#dropout) * 2 ** 24);
+    return (x, y) => kernels.f32_dropout_add(size, x, seed, keepBelow, y);
+  }
+}
