@@ -1,7 +1,7 @@
 /**
  * `npm run facilitator [-- --port N]`: an x402 facilitator for this machine, so that paying for a request can be tried
  * without a chain: signatures are checked for real, the token is made up. Prints the settings that a Worker needs to use
- * it, and, with --pay, buys a translation with a throw-away key.
+ * it. `npm run facilitator -- --pay URL` buys a translation from such a Worker with a throw-away key.
  */
 import { x402Client } from "@x402/core/client";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
@@ -17,23 +17,19 @@ const ASSET = { network: "eip155:84532", asset: "0x036CbD53842c5426634e7929541eC
 const options = new Command("facilitator")
   .description("An x402 facilitator with a token of its own, for trying payments at home")
   .option("--port <n>", "port to listen on", positiveInteger, 4020)
-  .option("--pay <url>", "buy one translation from the Worker at this address, then end")
+  .option("--pay <url>", "buy one translation from the Worker at this address, through the facilitator that runs")
   .allowExcessArguments(false)
   .parse()
   .opts<{ port: number; pay?: string }>();
 
-async function run(): Promise<void> {
+async function serve(port: number): Promise<void> {
   const facilitator = await startFacilitator({
     ...ASSET,
-    port: options.port,
+    port,
     assetName: "USDC",
     assetVersion: "2",
     startBalance: START_BALANCE,
   });
-  if (options.pay !== undefined) {
-    await buyTranslation(options.pay).finally(() => facilitator.close());
-    return;
-  }
   const seller = privateKeyToAccount(generatePrivateKey()).address;
   console.log(`The facilitator listens on ${facilitator.url} (Ctrl-C ends it). In .dev.vars, then npm start:
 
@@ -60,4 +56,4 @@ async function buyTranslation(address: string): Promise<void> {
   console.log("paid:", JSON.stringify(decodePaymentResponseHeader(receipt), null, 2));
 }
 
-await run().catch(fail);
+await (options.pay === undefined ? serve(options.port) : buyTranslation(options.pay)).catch(fail);

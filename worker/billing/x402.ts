@@ -299,7 +299,8 @@ export class X402Charge implements Charge {
         "payment-response": encodePaymentResponseHeader(result),
       });
     }
-    const receipt = encodePaymentResponseHeader({ ...result, success: true });
+    const { errorReason: _, errorMessage: __, ...settled } = result;
+    const receipt = encodePaymentResponseHeader({ ...settled, success: true });
     await this.#ledger!.settlePayment(this.#nonce, receipt);
     return receipt;
   }

@@ -67,9 +67,10 @@ export class Payment {
   async finish(): Promise<void> {
     const { req, res, error } = this.#c;
     if (!this.#work || this.#charge === openCharge) return;
-    const failed = error !== undefined || res.status >= 400 || req.raw.signal.aborted;
+    const failed = error !== undefined || res.status >= 400;
+    // A stream ends by itself, whether its reader stays or not.
     if (this.#stream && !failed) return this.#openStream(this.#stream);
-    if (failed) return this.#charge.release();
+    if (failed || req.raw.signal.aborted) return this.#charge.release();
     const { amount: due, characters } = this.#work;
     const answer = this.#charge.keepsAnswer ? await this.#keepAnswer() : undefined;
     const headers = await this.#charge.settle({ due, characters, ...(answer ? { answer } : {}) });
