@@ -74,13 +74,13 @@ export function sendEvents(
       await observer?.completing(text);
       write(text);
     } catch (error) {
-      end = "failed";
-      if (!signal.aborted && !gone.signal.aborted) write(formatEvent("error", toProblem(error).body));
+      end = signal.aborted || gone.signal.aborted ? "left" : "failed";
+      if (end === "failed") write(formatEvent("error", toProblem(error).body));
     }
+    // Work that failed stays so, whether its error was read or not: a connection that ends may abort the signal too.
     await writer.close().catch(() => {
-      end = "left";
+      if (end === "complete") end = "left";
     });
-    if (signal.aborted) end = "left";
     await observer?.ended(end);
   };
   // Outlives the reader, so that what the work holds is released. A reader that left is no error.

@@ -169,8 +169,11 @@ async function expectedCharge(
   faults: string[],
 ): Promise<number> {
   if (new Set(call.bodies).size > 1) faults.push(`${call.key}: its answers differ`);
-  if (call.outcome === "answered") return call.price;
-  if (call.outcome !== "left" || charged === 0) return 0;
+  const sure = call.outcome === "answered" ? call.price : 0;
+  if (call.outcome !== "left" && charged !== sure) {
+    faults.push(`${call.key}: ${call.outcome}${call.stream ? " stream" : ""}, charged ${charged} of ${call.price}`);
+  }
+  if (call.outcome !== "left" || charged === 0) return sure;
   if (charged === call.price) {
     const again = await post(url, accounts, call);
     await again.text();
