@@ -51,8 +51,8 @@ export interface Charge {
   release(): Promise<void>;
   /** The caller left after `settle` and before the answer was on its way. */
   reverse(): Promise<void>;
-  /** A stream is alive, and so much of it is sent: what is due if this Worker dies now. */
-  progress(due: number, characters: number): Promise<void>;
+  /** A stream is alive. */
+  extend(): Promise<void>;
 }
 
 /** Nothing is asked for. */
@@ -65,5 +65,5 @@ export const openCharge: Charge = {
   finish: async () => {},
   release: async () => {},
   reverse: async () => {},
-  progress: async () => {},
+  extend: async () => {},
 };

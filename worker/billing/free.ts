@@ -74,7 +74,7 @@ export class FreeCharge implements Charge {
     await this.release();
   }
 
-  async progress(): Promise<void> {}
+  async extend(): Promise<void> {}
 }
 
 /** An IPv6 customer has a /64 of addresses. */

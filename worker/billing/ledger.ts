@@ -4,8 +4,9 @@
  *
  * What happens if the Worker dies, by the moment:
  * - before `reserve` is written: nothing happened.
- * - after it: the reservation runs out, and the alarm ends it. Nobody can prove that the caller got an answer, so it is
- *   released; but of a stream that told its `progress`, so much is proven to be sent, and is settled.
+ * - after it: the reservation runs out, and the alarm releases it. A caller that left is settled by the Worker, which
+ *   lives on to do so; that nobody settled proves that the Worker died, so the call failed, whatever of it was sent, and
+ *   a failed call is not charged. A long stream says from time to time that it is alive.
  * - after `settle`, before the caller has the answer: the charge stands, and the answer is kept with it under the
  *   Idempotency-Key: the repeated request gets it for nothing. Without a key the Worker reverses the charge if it sees
  *   that the caller left; the loss on the last metres of the line is the caller's, who can avoid it by a key.
@@ -137,8 +138,9 @@ export class Ledger extends DurableObject<Env> {
     });
   }
 
-  async progress(id: string, due: number, characters: number, lifeMs: number): Promise<void> {
-    this.#transaction(() => this.#reservations.progress(id, due, characters, Date.now() + lifeMs));
+  /** A stream is alive. */
+  async extend(id: string, lifeMs: number): Promise<void> {
+    this.#transaction(() => this.#reservations.extend(id, Date.now() + lifeMs));
     await this.#wakeAt(Date.now() + lifeMs);
   }
 

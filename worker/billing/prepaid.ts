@@ -74,8 +74,8 @@ export class PrepaidCharge implements Charge {
     await this.#ledger.reverse(this.#id, key.keyId, { model, country, characters });
   }
 
-  async progress(due: number, characters: number): Promise<void> {
-    await this.#ledger.progress(this.#id, due, characters, this.#options.lifeMs);
+  async extend(): Promise<void> {
+    await this.#ledger.extend(this.#id, this.#options.lifeMs);
   }
 }
 

@@ -30,9 +30,6 @@ export interface Reservation extends Record<string, SqlStorageValue> {
   amount: number;
   /** Micro-units that were paid for the same request before, which the caller left. */
   paid: number;
-  /** Micro-units that are due even if nothing more is heard of it, and for how many characters. */
-  proven: number;
-  proven_characters: number;
   model: string;
   country: string;
   repeat_key: string | null;
@@ -46,8 +43,6 @@ const SCHEMA = `
     month TEXT NOT NULL,
     amount INTEGER NOT NULL,
     paid INTEGER NOT NULL,
-    proven INTEGER NOT NULL,
-    proven_characters INTEGER NOT NULL,
     model TEXT NOT NULL,
     country TEXT NOT NULL,
     repeat_key TEXT,
@@ -83,6 +78,8 @@ export class Reservations {
   }
 
   reserve({ key, amount: price, model, country, repeat, lifeMs }: ReserveRequest): Reserved {
+    // What ran out and still holds this key must go before the key is held anew; the alarm may be late.
+    if (repeat) this.expire();
     const before = repeat && this.#answers.find(repeat.key);
     if (before && before.fingerprint !== repeat.fingerprint) {
       const detail = "Idempotency-Key: it was sent with another request before; expected a new key for a new request";
@@ -113,7 +110,7 @@ export class Reservations {
     const expiresMs = Date.now() + lifeMs;
     if (repeat) this.#answers.open(repeat.key, repeat.fingerprint, expiresMs);
     this.#sql.exec(
-      "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
+      "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       id,
       key.keyId,
       month,
@@ -148,21 +145,18 @@ export class Reservations {
     if (reservation) this.#drop(reservation);
   }
 
-  progress(id: string, due: number, characters: number, expiresMs: number): void {
+  extend(id: string, expiresMs: number): void {
     const reservation = this.#find(id);
     if (!reservation) return;
-    const query = "UPDATE reservations SET proven = ?, proven_characters = ?, expires_ms = ? WHERE id = ?";
-    this.#sql.exec(query, due, characters, expiresMs, id);
+    this.#sql.exec("UPDATE reservations SET expires_ms = ? WHERE id = ?", expiresMs, id);
     if (reservation.repeat_key !== null) this.#answers.extend(reservation.repeat_key, expiresMs);
   }
 
-  /** Ends what ran out. @returns when the next one will, or Infinity */
+  /** Releases what ran out. @returns when the next one will, or Infinity */
   expire(): number {
     const query = "SELECT * FROM reservations WHERE expires_ms <= ?";
     for (const reservation of this.#sql.exec<Reservation>(query, Date.now()).toArray()) {
-      const { id, proven: due, proven_characters: characters } = reservation;
-      if (due > 0) this.settle({ id, due, characters });
-      else this.#drop(reservation);
+      this.#drop(reservation);
     }
     const next = this.#sql.exec<{ next: number | null }>("SELECT MIN(expires_ms) AS next FROM reservations").one().next;
     return next ?? Infinity;

@@ -216,7 +216,7 @@ export class X402Charge implements Charge {
   async reverse(): Promise<void> {}
 
   /** A stream is settled at its first token. */
-  async progress(): Promise<void> {}
+  async extend(): Promise<void> {}
 
   get #nonce(): string {
     return this.#payment!.payload.authorization.nonce.toLowerCase();

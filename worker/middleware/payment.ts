@@ -14,8 +14,8 @@ import { Problem, StoredAnswer } from "../errors.ts";
 import { EVENT_STREAM_HEADERS, type StreamObserver } from "../events.ts";
 import { readApiKey } from "./auth.ts";
 
-/** How often a long stream tells the ledger how far it is. */
-const PROGRESS_STEP_MS = 2_000;
+/** How often a long stream tells the ledger that it is alive: a small part of a reservation's life. */
+const ALIVE_STEP_MS = 2_000;
 
 export type Order = Omit<Work, "amount">;
 
@@ -157,7 +157,7 @@ export class PaidStream implements StreamObserver {
   #sent = 0;
   #begun = false;
   #complete = false;
-  #progressMs = Date.now();
+  #aliveMs = Date.now();
 
   constructor(charge: Charge, work: Work, due: (characters: number) => number, record: (charged: number) => void) {
     this.#charge = charge;
@@ -178,9 +178,9 @@ export class PaidStream implements StreamObserver {
   delivered(characters: number): void {
     this.#sent = Math.max(this.#sent, characters);
     const nowMs = Date.now();
-    if (nowMs - this.#progressMs < PROGRESS_STEP_MS) return;
-    this.#progressMs = nowMs;
-    this.#charge.progress(this.#due(this.#sent), this.#sent).catch(() => {});
+    if (nowMs - this.#aliveMs < ALIVE_STEP_MS) return;
+    this.#aliveMs = nowMs;
+    this.#charge.extend().catch(() => {});
   }
 
   written(text: string): void {

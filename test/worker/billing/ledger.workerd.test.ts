@@ -99,12 +99,27 @@ describe("when the Worker dies", () => {
     expect(await ledger.reconcile()).toEqual([]);
   });
 
-  it("the alarm settles what a stream proved to have sent", async () => {
+  it("a key is free as soon as its reservation ran out, and a late alarm does not disturb its next holder", async () => {
     const { ledger, request } = await openLedger(1_000);
-    const id = await reserve(ledger, request(300));
-    await ledger.progress(id, 110, 40, 0);
+    const repeat = { key: "k", fingerprint: "f" };
+    const first = await reserve(ledger, request(300));
+    await ledger.release(first);
+    await reserve(ledger, request(300, { lifeMs: 1, repeat }));
+    await new Promise((done) => setTimeout(done, 5));
+    const id = await reserve(ledger, request(300, { repeat }));
     await runDurableObjectAlarm(ledger);
-    expect(await booksOf(ledger)).toEqual({ credit: 890, reserved: 0, revenue: 110 });
+    const answer = { status: 200, headers: {}, body: "x" };
+    expect((await ledger.settle({ id, due: 300, characters: 1, answer })).charged).toBe(300);
+    expect(await ledger.reserve(request(300, { repeat }))).toMatchObject({ kind: "answered", answer });
+    expect(await booksOf(ledger)).toEqual({ credit: 700, reserved: 0, revenue: 300 });
+  });
+
+  it("a stream that says it is alive is left alone", async () => {
+    const { ledger, request } = await openLedger(1_000);
+    const id = await reserve(ledger, request(300, { lifeMs: 1_000 }));
+    await ledger.extend(id, 60_000);
+    await runDurableObjectAlarm(ledger);
+    expect((await ledger.settle({ id, due: 110, characters: 40 })).charged).toBe(110);
     expect(await ledger.reconcile()).toEqual([]);
   });
 
@@ -199,7 +214,7 @@ describe("the books", () => {
           await ledger.release(open.splice(random(open.length), 1)[0]!);
           break;
         case 4:
-          if (random(2)) await ledger.progress(open[random(open.length)]!, random(200), 1, random(2) * 60_000);
+          if (random(2)) await ledger.extend(open[random(open.length)]!, random(2) * 60_000);
           else await runDurableObjectAlarm(ledger);
       }
       const { credit, reserved, revenue } = await booksOf(ledger);
