@@ -34,6 +34,8 @@ export interface Charge {
   readonly keepsAnswer: boolean;
   /** Whether a stream is settled at its first token, because its price is told in a header. `finish` ends it then. */
   readonly settlesAtFirstToken: boolean;
+  /** What every response says, once credit is reserved: how much of a limit is left. */
+  readonly headers: Record<string, string>;
   /**
    * Before any work.
    * @returns the answer, if this very request was answered and paid before
@@ -60,6 +62,7 @@ export const openCharge: Charge = {
   scheme: "open",
   keepsAnswer: false,
   settlesAtFirstToken: false,
+  headers: {},
   reserve: async () => undefined,
   settle: async () => ({}),
   finish: async () => {},

@@ -19,7 +19,7 @@ export class FreeCharge implements Charge {
   readonly #demand: ((headers: Record<string, string>) => Problem) | undefined;
   #quota: DurableObjectStub<FreeQuota> | undefined;
   #characters = 0;
-  #headers: Record<string, string> = {};
+  headers: Record<string, string> = {};
 
   /**
    * @param address of the caller
@@ -50,18 +50,18 @@ export class FreeCharge implements Charge {
     const { taken, remaining } = await this.#quota.take(characters, this.#limit);
     const resetSeconds = Math.ceil((Date.parse(today()) + 86_400_000 - Date.now()) / 1000);
     const quota = { name: "free", limit: this.#limit, windowSeconds: 86_400, remaining, resetSeconds };
-    this.#headers = rateLimitHeaders({ ...quota, unit: "characters" });
+    this.headers = rateLimitHeaders({ ...quota, unit: "characters" });
     if (!taken) {
       const detail = `${this.#limit} characters a day are free, ${remaining} are left today, the request has ${characters}`;
-      if (this.#demand) throw this.#demand(this.#headers);
-      throw new Problem("payment_required", detail, { headers: this.#headers });
+      if (this.#demand) throw this.#demand(this.headers);
+      throw new Problem("payment_required", detail, { headers: this.headers });
     }
     this.#characters = characters;
     return undefined;
   }
 
   async settle(): Promise<Record<string, string>> {
-    return this.#headers;
+    return this.headers;
   }
 
   async finish(): Promise<void> {}

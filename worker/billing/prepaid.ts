@@ -27,7 +27,7 @@ export class PrepaidCharge implements Charge {
   readonly #ledger: DurableObjectStub<Ledger>;
   #id = "";
   #work: Work | undefined;
-  #headers: Record<string, string> = {};
+  headers: Record<string, string> = {};
 
   constructor(options: PrepaidOptions) {
     this.#options = options;
@@ -43,8 +43,8 @@ export class PrepaidCharge implements Charge {
     const { amount, model, task } = work;
     const request = { key, scope: SCOPE_OF[task], amount, model, country, lifeMs, ...(repeat ? { repeat } : {}) };
     const result = await this.#ledger.reserve(request);
-    this.#headers = keyHeaders(result.rate);
-    if (result.kind === "refused") throw refusalProblem(result.refusal, this.#headers);
+    this.headers = keyHeaders(result.rate);
+    if (result.kind === "refused") throw refusalProblem(result.refusal, this.headers);
     if (result.kind === "answered") return result.answer;
     this.#id = result.id;
     this.#work = work;
@@ -57,7 +57,7 @@ export class PrepaidCharge implements Charge {
       const seconds = this.#options.lifeMs / 1000;
       throw new Problem("took_too_long", `the request took longer than ${seconds} s; nothing was charged`);
     }
-    return { ...this.#headers, "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
+    return { ...this.headers, "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
   }
 
   async finish(): Promise<void> {}

@@ -144,6 +144,7 @@ export class X402Charge implements Charge {
   readonly scheme = "x402";
   readonly keepsAnswer = true;
   readonly settlesAtFirstToken = true;
+  readonly headers = {};
   readonly #options: X402Options;
   readonly #header: string;
   readonly #facilitator: HTTPFacilitatorClient;

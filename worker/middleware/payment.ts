@@ -137,11 +137,13 @@ export class Payment {
 
   /** For the owner's statistics: what, where, and for how much. */
   #record(charged: number): void {
+    const { scheme } = this.#charge;
+    if (scheme === "open") return;
     const { model, task, characters } = this.#work!;
     this.#c.env.USAGE.writeDataPoint({
       indexes: [model],
-      blobs: [model, task, this.#charge.scheme, String(this.#c.req.raw.cf?.country ?? "XX")],
-      doubles: [charged, characters],
+      blobs: [model, task, scheme, String(this.#c.req.raw.cf?.country ?? "XX")],
+      doubles: [scheme === "free" ? 0 : charged, characters],
     });
   }
 }
@@ -164,7 +166,7 @@ export class PaidStream implements StreamObserver {
     this.#work = work;
     this.#due = due;
     this.#record = record;
-    if (!charge.settlesAtFirstToken) this.#opened.resolve({});
+    if (!charge.settlesAtFirstToken) this.#opened.resolve(charge.headers);
     // Whether anybody waits for it or not, it may be refused.
     this.#opened.promise.catch(() => {});
   }
