@@ -2,11 +2,15 @@
  * Dynamic quantization of activations: each row to 7 bits, 0…127, with its own scale and zero point. Seven bits and
  * not eight, because then the int8 dot product is exact on every engine (2 · 128 · 127 < 2¹⁵).
  */
+import { constant } from "./constant";
 import { loadTail, maxLanes, minLanes } from "./lanes";
 
 const LEVELS: f32 = 127.0;
 /** A row flatter than this is taken for zeros, so that 1 / scale stays finite. */
 const MIN_SCALE: f32 = 1e-30;
+/** Adding it rounds to a whole number, half to even, which is left in the low bits. */
+const round = memory.data<f32>([12582912.0]); // 1.5·2²³
+const ROUND_BITS: i32 = 0x4b400000;
 
 /**
  * q = clamp(round(x / scale) + zero_point, 0, 127), real = (q − zero_point) · scale; round half to even.
@@ -31,20 +35,34 @@ export function f32_qd8_quantize(m: i32, k: i32, x: usize, q: usize, params: usi
 function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
   const tail = k & 3;
   const end = x + ((k - tail) << 2);
-  let low = f32x4.splat(0);
-  let high = low;
-  for (let p = x; p < end; p += 16) {
+  const end16 = x + ((k & ~15) << 2);
+  let l0 = f32x4.splat(0),
+    l1 = l0,
+    h0 = l0,
+    h1 = l0;
+  let p = x;
+  for (; p < end16; p += 64) {
+    const v0 = v128.load(p);
+    const v1 = v128.load(p, 16);
+    const v2 = v128.load(p, 32);
+    const v3 = v128.load(p, 48);
+    l0 = f32x4.pmin(l0, f32x4.pmin(v0, v1));
+    h0 = f32x4.pmax(h0, f32x4.pmax(v0, v1));
+    l1 = f32x4.pmin(l1, f32x4.pmin(v2, v3));
+    h1 = f32x4.pmax(h1, f32x4.pmax(v2, v3));
+  }
+  for (; p < end; p += 16) {
     const v = v128.load(p);
-    low = f32x4.pmin(low, v);
-    high = f32x4.pmax(high, v);
+    l0 = f32x4.pmin(l0, v);
+    h0 = f32x4.pmax(h0, v);
   }
   if (tail) {
     const v = loadTail(end, tail, 0);
-    low = f32x4.pmin(low, v);
-    high = f32x4.pmax(high, v);
+    l0 = f32x4.pmin(l0, v);
+    h0 = f32x4.pmax(h0, v);
   }
-  const minimum = minLanes(low);
-  let scale: f32 = (maxLanes(high) - minimum) / LEVELS;
+  const minimum = minLanes(f32x4.pmin(l0, l1));
+  let scale: f32 = (maxLanes(f32x4.pmax(h0, h1)) - minimum) / LEVELS;
   let inverse: f32 = 0;
   if (scale < MIN_SCALE) scale = 1;
   else inverse = <f32>1 / scale;
@@ -53,17 +71,14 @@ function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
   store<i32>(params, zeroPoint, 4);
 
   const factor = f32x4.splat(inverse);
-  const shift = i32x4.splat(zeroPoint);
-  const end16 = x + ((k & ~15) << 2);
-  while (x < end16) {
+  const shift = i32x4.splat(zeroPoint - ROUND_BITS);
+  for (; x < end16; x += 64, q += 16) {
     const low8 = i16x8.narrow_i32x4_s(toLevels(v128.load(x), factor, shift), toLevels(v128.load(x, 16), factor, shift));
     const high8 = i16x8.narrow_i32x4_s(
       toLevels(v128.load(x, 32), factor, shift),
       toLevels(v128.load(x, 48), factor, shift),
     );
     v128.store(q, i8x16.min_u(i8x16.narrow_i16x8_u(low8, high8), i8x16.splat(127)));
-    x += 64;
-    q += 16;
   }
   for (; x < end; x += 16, q += 4) store<i32>(q, fourLevels(v128.load(x), factor, shift));
   if (tail) {
@@ -73,7 +88,7 @@ function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
 }
 
 function toLevels(v: v128, factor: v128, shift: v128): v128 {
-  return i32x4.add(i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v, factor))), shift);
+  return i32x4.add(f32x4.add(f32x4.mul(v, factor), constant(round, 0)), shift);
 }
 
 function fourLevels(v: v128, factor: v128, shift: v128): i32 {

@@ -23,50 +23,29 @@ export function relaxed_1x16c16<Sum>(
   relu: i32,
   ones: v128,
 ): void {
+  touch(w);
   const end = a + k;
   let c0 = i32x4.splat(0),
     c1 = c0,
     c2 = c0,
-    c3 = c0;
-  let a16 = v128.load(a);
-  let a0 = v128.shuffle<i32>(a16, a16, 0, 0, 0, 0);
-  c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-  c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-  c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-  c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
-  w += 64;
-  a0 = v128.shuffle<i32>(a16, a16, 1, 1, 1, 1);
-  c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-  c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-  c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-  c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
-  w += 64;
-  a0 = v128.shuffle<i32>(a16, a16, 2, 2, 2, 2);
-  c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-  c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-  c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-  c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
-  w += 64;
-  a0 = v128.shuffle<i32>(a16, a16, 3, 3, 3, 3);
-  c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-  c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-  c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-  c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
-  w += 64;
-  a += 16;
-  while (a < end) {
-    a16 = v128.load(a);
-    a0 = v128.shuffle<i32>(a16, a16, 0, 0, 0, 0);
+    c3 = c0,
+    d0 = c0,
+    d1 = c0,
+    d2 = c0,
+    d3 = c0;
+  do {
+    const a16 = v128.load(a);
+    let a0 = v128.shuffle<i32>(a16, a16, 0, 0, 0, 0);
     c0 = dot<Sum>(v128.load(w), a0, c0, ones);
     c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
     c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
     c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
     w += 64;
     a0 = v128.shuffle<i32>(a16, a16, 1, 1, 1, 1);
-    c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-    c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-    c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-    c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
+    d0 = dot<Sum>(v128.load(w), a0, d0, ones);
+    d1 = dot<Sum>(v128.load(w, 16), a0, d1, ones);
+    d2 = dot<Sum>(v128.load(w, 32), a0, d2, ones);
+    d3 = dot<Sum>(v128.load(w, 48), a0, d3, ones);
     w += 64;
     a0 = v128.shuffle<i32>(a16, a16, 2, 2, 2, 2);
     c0 = dot<Sum>(v128.load(w), a0, c0, ones);
@@ -75,14 +54,26 @@ export function relaxed_1x16c16<Sum>(
     c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
     w += 64;
     a0 = v128.shuffle<i32>(a16, a16, 3, 3, 3, 3);
-    c0 = dot<Sum>(v128.load(w), a0, c0, ones);
-    c1 = dot<Sum>(v128.load(w, 16), a0, c1, ones);
-    c2 = dot<Sum>(v128.load(w, 32), a0, c2, ones);
-    c3 = dot<Sum>(v128.load(w, 48), a0, c3, ones);
+    d0 = dot<Sum>(v128.load(w), a0, d0, ones);
+    d1 = dot<Sum>(v128.load(w, 16), a0, d1, ones);
+    d2 = dot<Sum>(v128.load(w, 32), a0, d2, ones);
+    d3 = dot<Sum>(v128.load(w, 48), a0, d3, ones);
     w += 64;
     a += 16;
-  }
+  } while (a < end);
+  c0 = i32x4.add(c0, d0);
+  c1 = i32x4.add(c1, d1);
+  c2 = i32x4.add(c2, d2);
+  c3 = i32x4.add(c3, d3);
   storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
+}
+
+/** Reads a tile's first 64 bytes at all offsets of the loop, before it. */
+function touch(w: usize): void {
+  v128.load(w);
+  v128.load(w, 16);
+  v128.load(w, 32);
+  v128.load(w, 48);
 }
 
 /** One row. */

@@ -10,8 +10,10 @@
 export { i8_dot_prefers_pairs } from "./dot";
 export { f32_attention } from "./f32-attention";
 export { f32_layer_norm } from "./f32-layer-norm";
+export { f32_lstm_cell } from "./f32-lstm-cell";
 export { f32_qd8_quantize } from "./f32-qd8-quantize";
 export { f32_raddexpminusmax } from "./f32-raddexpminusmax";
+export { f32_self_attention } from "./f32-self-attention";
 export { f32_top_k } from "./f32-top-k";
 export { qc8w_f32_embedding } from "./qc8w-f32-embedding";
 export { qd8_f32_qc8w_gemm, qd8_f32_qc8w_gemm_pairs } from "./qd8-f32-qc8w-gemm";

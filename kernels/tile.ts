@@ -1,6 +1,6 @@
 /** What the tiles of the matrix product share: the way from int32 sums to stored floats. */
 import { constant } from "./constant";
-import { exp } from "./exp";
+import { exp2 } from "./exp";
 
 /** Sixteen outputs of one row: dequantize, add the bias, ReLU, add the residual, store. */
 export function storeTile(
@@ -58,29 +58,38 @@ function dequantize(acc: v128, zeroPoint: v128, sum: v128, scaleA: v128, scale: 
  */
 export function geluTile(m: i32, residual: usize, c: usize, c_stride: usize): void {
   for (; m > 0; m--) {
-    for (let i: usize = 0; i < 64; i += 16) {
-      let v = gelu(v128.load(c + i));
-      if (residual) v = f32x4.add(v, v128.load(residual + i));
-      v128.store(c + i, v);
+    let v0 = gelu(v128.load(c));
+    let v1 = gelu(v128.load(c, 16));
+    let v2 = gelu(v128.load(c, 32));
+    let v3 = gelu(v128.load(c, 48));
+    if (residual) {
+      v0 = f32x4.add(v0, v128.load(residual));
+      v1 = f32x4.add(v1, v128.load(residual, 16));
+      v2 = f32x4.add(v2, v128.load(residual, 32));
+      v3 = f32x4.add(v3, v128.load(residual, 48));
     }
+    v128.store(c, v0);
+    v128.store(c, v1, 16);
+    v128.store(c, v2, 32);
+    v128.store(c, v3, 48);
     c += c_stride;
     if (residual) residual += c_stride;
   }
 }
 
 const geluTable = memory.data<f32>([
-  -1.5957691216057308, // −2·sqrt(2/π)
-  -0.07135481627260025, // the same times 0.044715
-  88.0, // the largest x of e^x; x / e^88 is 0 for all that a network can say
+  -2.302208198144325, // −2·sqrt(2/π)·log2(e)
+  -0.1029432395800235, // the same times 0.044715
+  126.0, // the largest z of 2^z; x / 2^126 is 0 for all that a network can say
   1.0,
 ]);
 
 /**
  * GELU in its tanh form (Hendrycks and Gimpel 2016, arXiv:1606.08415), written as a sigmoid:
- * x / (1 + e^(−2·sqrt(2/π)·(x + 0.044715 x³))).
+ * x / (1 + 2^(−2·sqrt(2/π)·log2(e)·(x + 0.044715 x³))).
  */
 function gelu(x: v128): v128 {
   const slope = f32x4.add(constant(geluTable, 0), f32x4.mul(constant(geluTable, 1), f32x4.mul(x, x)));
-  const e = exp(f32x4.pmin(constant(geluTable, 2), f32x4.mul(x, slope)));
+  const e = exp2(f32x4.pmin(constant(geluTable, 2), f32x4.mul(x, slope)));
   return f32x4.div(x, f32x4.add(constant(geluTable, 3), e));
 }

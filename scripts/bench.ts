@@ -8,7 +8,7 @@
 import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { type ClassificationConfig, expectTask } from "../worker/model/config.ts";
+import { type ClassificationConfig, expectTask, expectTransformer } from "../worker/model/config.ts";
 import { barChart, type Panel } from "./bench/chart.ts";
 import { kernelPanels, modelPanels } from "./bench/chart-panels.ts";
 import { type Figure, formatFigures, meetsBar } from "./bench/figures.ts";
@@ -55,7 +55,7 @@ const RANDOM_LABELS = 64;
 
 const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Result>> = {
   async kernels({ manifest }, { rounds }) {
-    const rows = await benchKernels(manifest.config, { rounds, burstMs: KERNEL_BURST_MS });
+    const rows = await benchKernels(expectTransformer(manifest.config), { rounds, burstMs: KERNEL_BURST_MS });
     const panels = kernelPanels(rows, LARGE_SHAPES);
     return { table: formatKernels(rows), figures: kernelFigures(rows, LARGE_SHAPES), rows, panels };
   },

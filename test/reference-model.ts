@@ -2,9 +2,20 @@
  * The forward pass as naive loops over test/reference.ts: unpacked weights, no key/value cache, no batch. The logits of
  * a target prefix are computed from scratch each time, which is what the engine's cached steps must reproduce exactly.
  */
-import { expectTask, headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
+import { expectTask, expectTransformer, headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
 import { readHeader, roundUp, unpackMatrix } from "../worker/model/format.ts";
-import { attention, embed, layerNorm, logSoftmax, type Matrix, mean, product, quantize } from "./reference.ts";
+import {
+  attention,
+  embed,
+  layerNorm,
+  logSoftmax,
+  lstmCell,
+  type Matrix,
+  mean,
+  product,
+  quantize,
+  selfAttention,
+} from "./reference.ts";
 
 type Rows = Float32Array[];
 
@@ -67,9 +78,25 @@ export class ReferenceModel {
 
   /** @param text tokens, end token included @returns for each head the log_probs of its labels */
   classify(text: readonly number[]): Float64Array[] {
-    const pooled = mean(this.encode(text));
+    const vector = this.config.model_type === "edge-slm-lstm" ? this.#readText(text) : mean(this.encode(text));
     const { heads } = expectTask("classification", this.config);
-    return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, pooled), temperature));
+    return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, vector), temperature));
+  }
+
+  /** The state in which a decoder is after its first step, that of an encoder after the text. */
+  #readText(text: readonly number[]): Float32Array {
+    const { d_model, bos_token_id } = this.config;
+    let state: { h: Float32Array; c: Float32Array } = { h: new Float32Array(d_model), c: new Float32Array(d_model) };
+    for (const token of text) state = this.#lstmStep("encoder", token, state);
+    return this.#lstmStep("decoder", bos_token_id, state).h;
+  }
+
+  #lstmStep(side: "encoder" | "decoder", token: number, { h, c }: { h: Float32Array; c: Float32Array }) {
+    const embedding = this.#matrices.get("embedding.weight")!;
+    const x = embed(embedding, token, Math.sqrt(embedding.k), new Float32Array(embedding.k));
+    const recurrent = this.#matrices.get(`${side}.recurrent.weight`)!;
+    const fromInput = this.#linear(`${side}.input`, x);
+    return lstmCell(product(quantize(h), recurrent, undefined, "none", fromInput), c);
   }
 
   #embed(token: number, t: number): Float32Array {
@@ -80,7 +107,7 @@ export class ReferenceModel {
 
   #norm(name: string, row: Float32Array): Float32Array {
     const weight = this.#vectors.get(`${name}.weight`)!;
-    return layerNorm(row, weight, this.#vectors.get(`${name}.bias`)!, this.config.layer_norm_eps);
+    return layerNorm(row, weight, this.#vectors.get(`${name}.bias`)!, expectTransformer(this.config).layer_norm_eps);
   }
 
   #linear(
@@ -94,21 +121,22 @@ export class ReferenceModel {
   }
 
   #selfAttention(layer: string, x: Rows, causal: boolean): Rows {
-    const { d_model, n_heads } = this.config;
+    const config = expectTransformer(this.config);
+    const { d_model, n_heads } = config;
     const qkv = x.map((row) => this.#linear(`${layer}.self_qkv`, this.#norm(`${layer}.self_norm`, row)));
     const part = (i: number) => qkv.map((row) => row.subarray(i * d_model, (i + 1) * d_model));
-    const [queries, keys, values] = [part(0), part(1), part(2)];
-    if (queries[0]!.length !== n_heads * headSize(this.config)) throw new Error("heads do not fill d_model");
-    return x.map((row, t) => {
-      const end = causal ? t + 1 : x.length;
-      const attended = attention(queries[t]!, keys.slice(0, end), values.slice(0, end), n_heads);
-      return this.#linear(`${layer}.self_out`, attended, "none", row);
-    });
+    const [queries, keys, values] = [part(0), part(1), part(2)] as const;
+    if (queries[0]!.length !== n_heads * headSize(config)) throw new Error("heads do not fill d_model");
+    const attended = causal
+      ? queries.map((query, t) => attention(query, keys.slice(0, t + 1), values.slice(0, t + 1), n_heads))
+      : selfAttention(queries, keys, values, n_heads);
+    return x.map((row, t) => this.#linear(`${layer}.self_out`, attended[t]!, "none", row));
   }
 
   #feedForward(layer: string, x: Rows): Rows {
+    const { activation } = expectTransformer(this.config);
     return x.map((row) => {
-      const inside = this.#linear(`${layer}.ffn_up`, this.#norm(`${layer}.ffn_norm`, row), this.config.activation);
+      const inside = this.#linear(`${layer}.ffn_up`, this.#norm(`${layer}.ffn_norm`, row), activation);
       return this.#linear(`${layer}.ffn_down`, inside, "none", row);
     });
   }

@@ -13,16 +13,21 @@ export function nearest(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** e^x in f32, as 2^(n + r) with a polynomial for 2^r, for x ≤ 88; stays at 2^−126 below. */
-export function exp(x: number): number {
-  const z = Math.max(-126, f(x * f(Math.LOG2E)));
-  const n = nearest(z);
-  const r = f(z - n);
-  let y = f(0.0013264729641377926);
-  for (const c of [0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1]) {
+/** 2^z in f32, as 2^(n + r) with a polynomial for 2^r, for z ≤ 127; stays at 2^−126 below. */
+export function exp2(z: number): number {
+  const bounded = Math.max(-126, z);
+  const n = nearest(bounded);
+  const r = f(bounded - n);
+  let y = f(0.009582853621124612);
+  for (const c of [0.055906433348461085, 0.24024098652478276, 0.6931241924318531, 1]) {
     y = f(f(y * r) + f(c));
   }
   return f(y * 2 ** n);
+}
+
+/** e^x in f32, for x ≤ 88. */
+export function exp(x: number): number {
+  return exp2(f(x * f(Math.LOG2E)));
 }
 
 /** (l0 + l2) + (l1 + l3) */
@@ -63,6 +68,27 @@ export function logSumExp(x: Float32Array): number {
 /** Indices of the k largest, of equal ones the smaller index first. */
 export function topK(x: Float32Array, k: number): number[] {
   return [...x.keys()].sort((a, b) => x[b]! - x[a]! || a - b).slice(0, k);
+}
+
+/** 1 / (1 + e^−x) */
+export function sigmoid(x: number): number {
+  return f(1 / f(1 + exp(Math.min(88, -x))));
+}
+
+/** 1 − 2 / (1 + e^2x) */
+export function tanh(x: number): number {
+  return f(1 - f(2 / f(1 + exp(Math.min(88, f(2 * x))))));
+}
+
+/**
+ * One step of a long short-term memory.
+ * @param gates [4, k] pre-activations of input gate, forget gate, candidate and output gate
+ * @param c [k]
+ */
+export function lstmCell(gates: Float32Array, c: Float32Array): { c: Float32Array; h: Float32Array } {
+  const [i, f_, g, o] = [0, 1, 2, 3].map((part) => gates.subarray(part * c.length, (part + 1) * c.length));
+  const cell = c.map((old, j) => f(f(sigmoid(f_![j]!) * old) + f(sigmoid(i![j]!) * tanh(g![j]!))));
+  return { c: cell, h: cell.map((value, j) => f(sigmoid(o![j]!) * tanh(value))) };
 }
 
 /** log softmax(x / temperature), in f64 */
@@ -112,8 +138,8 @@ export type Activation = "none" | "relu" | "gelu";
 export function activate(x: number, activation: Activation): number {
   if (activation === "relu") return Math.max(x, 0);
   if (activation === "none") return x;
-  const slope = f(f(-1.5957691216057308) + f(f(-0.07135481627260025) * f(x * x)));
-  return f(x / f(1 + exp(Math.min(88, f(x * slope)))));
+  const slope = f(f(-2.302208198144325) + f(f(-0.1029432395800235) * f(x * x)));
+  return f(x / f(1 + exp2(Math.min(126, f(x * slope)))));
 }
 
 export interface Matrix {
@@ -167,6 +193,50 @@ export function attention(
     }
   }
   return out;
+}
+
+/** Attention of every row of a text to all of them, each [n_heads · d_head], in 16-bit integers. */
+export function selfAttention(
+  queries: readonly Float32Array[],
+  keys: readonly Float32Array[],
+  values: readonly Float32Array[],
+  nHeads: number,
+): Float32Array[] {
+  const dHead = queries[0]!.length / nHeads;
+  const limit = Math.floor(Math.sqrt((2 ** 31 - 1) / dHead));
+  const heads = Array.from({ length: nHeads }, (_, head) => {
+    const slices = (rows: readonly Float32Array[]) => rows.map((row) => row.subarray(head * dHead, (head + 1) * dHead));
+    const q = toIntegers(slices(queries), limit);
+    const k = toIntegers(slices(keys), limit);
+    const v = toIntegers(slices(values), 32767);
+    const factor = f(f(q.scale * k.scale) * f(f(Math.LOG2E) / f(Math.sqrt(dHead))));
+    return q.rows.map((query) => {
+      const scores = k.rows.map((key) => f(f(dot(query, key)) * factor));
+      const top = Math.max(...scores);
+      const powers = scores.map((score) => exp2(f(score - top)));
+      const toWeight = f(32767 / powers.reduce((sum, e) => f(sum + e)));
+      const weights = powers.map((e) => nearest(f(e * toWeight)));
+      return Array.from({ length: dHead }, (_, i) => {
+        const sum = dot(
+          weights,
+          v.rows.map((row) => row[i]!),
+        );
+        return f(f(sum) * f(v.scale / 32767));
+      });
+    });
+  });
+  return queries.map((_, r) => Float32Array.from(heads.flatMap((rows) => rows[r]!)));
+}
+
+/** x = rows · scale, the largest of rows ±limit. */
+function toIntegers(x: readonly Float32Array[], limit: number): { rows: number[][]; scale: number } {
+  const largest = Math.max(...x.flatMap((row) => [...row].map(Math.abs)));
+  const factor = largest < f(1e-30) ? 0 : f(limit / largest);
+  return { rows: x.map((row) => [...row].map((v) => nearest(f(v * factor)))), scale: f(largest / limit) };
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, v, i) => sum + v * b[i]!, 0);
 }
 
 /** embedding[token] · factor + position */

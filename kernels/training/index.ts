@@ -3,6 +3,7 @@
  * equal to the bit between machines, and nothing here is sent to the edge.
  */
 export { f32_layer_norm } from "../f32-layer-norm";
+export { f32_lstm_cell } from "../f32-lstm-cell";
 export { f32_attention_backward, f32_attention_forward } from "./attention";
 export { f32_cross_entropy } from "./cross-entropy";
 export {
@@ -16,6 +17,7 @@ export {
 } from "./elementwise";
 export { f32_gemm } from "./gemm";
 export { f32_layer_norm_backward } from "./layer-norm";
+export { f32_lstm_cell_backward } from "./lstm-cell";
 
 import { GEMM_END } from "./gemm";
 

@@ -67,7 +67,7 @@ export function makeRandomModel(sizes: ModelSizes = {}): RandomModel<Translation
   return { config, ...makeWeights(config) };
 }
 
-/** A classifier of the shipped one's sizes with one head. */
+/** A classifier of the recipes' sizes and activation with one head. */
 export function makeRandomClassifier(labels: number): RandomModel<ClassificationConfig> {
   const head = { name: "label", labels: Array.from({ length: labels }, (_, i) => `label ${i}`) };
   const config = classificationConfigSchema.parse({
@@ -77,6 +77,7 @@ export function makeRandomClassifier(labels: number): RandomModel<Classification
     d_ff: 512,
     n_enc_layers: 4,
     vocab_size: 16_000,
+    activation: "gelu",
     heads: [{ ...head, temperature: 1, out_of_scope: null }],
   });
   return { config, ...makeWeights(config) };

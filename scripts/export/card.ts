@@ -33,6 +33,13 @@ function kindRows(config: ModelConfig): Row[] {
   ];
 }
 
+function sizesRow(config: ModelConfig): Row {
+  if (config.model_type === "edge-slm-lstm") {
+    return ["d_embedding, d_model", `${config.d_embedding}, ${config.d_model}`];
+  }
+  return ["d_model, d_ff, n_heads", `${config.d_model}, ${config.d_ff}, ${config.n_heads}`];
+}
+
 export function modelCard({ id, config, parameters, bytes, command }: CardFacts): string {
   const { card } = config;
   const rows = (entries: Row[]) => entries.map(([key, value]) => `| ${key} | ${value} |`);
@@ -46,7 +53,7 @@ export function modelCard({ id, config, parameters, bytes, command }: CardFacts)
     ...rows([
       ["parameters", parameters.toLocaleString("en")],
       ["bytes (int8)", bytes.toLocaleString("en")],
-      ["d_model, d_ff, n_heads", `${config.d_model}, ${config.d_ff}, ${config.n_heads}`],
+      sizesRow(config),
       ["vocab_size", config.vocab_size],
       ...kindRows(config),
       ["licence", card.licence],

@@ -14,6 +14,7 @@
  */
 import {
   type ClassificationConfig,
+  expectTransformer,
   headSize,
   type ModelConfig,
   type TranslationConfig,
@@ -42,8 +43,9 @@ export function exportTranslation(config: TranslationConfig, file: Uint8Array): 
   return { encoder: encoderGraph(config, weights), decoder: decoderGraph(config, weights) };
 }
 
+/** @throws Error if the model is no transformer */
 export function exportClassification(config: ClassificationConfig, file: Uint8Array): Uint8Array<ArrayBuffer> {
-  const net = new Network(config, readWeights(config, file), "model");
+  const net = new Network(expectTransformer(config), readWeights(config, file), "model");
   const { graph } = net;
   const encoded = net.encode(graph.input("input_ids", "int64", ["tokens"]));
   const mean = graph.node("ReduceMean", [encoded, graph.integers([0])], { keepdims: { int: 1 } });

@@ -10,6 +10,7 @@ import { readCheckpoint } from "../training/checkpoint.ts";
 import { type Address, Arena } from "../training/cpu/memory.ts";
 import { runLogits } from "../training/cpu/network.ts";
 import { Tape, type Tensor } from "../training/cpu/tape.ts";
+import { tokenColumns } from "../training/lstm-batches.ts";
 import { parameterSlices } from "../training/parameters.ts";
 
 /** Texts that are computed at once: what a step allocates grows with them. */
@@ -64,6 +65,7 @@ export class FloatClassifier implements TextClassifier {
   /** A text a row, its end token behind it. */
   #arrays(texts: number[][]) {
     const length = 1 + texts.reduce((most, tokens) => Math.max(most, tokens.length), 0);
+    if (this.config.model_type === "edge-slm-lstm") return tokenColumns(texts, texts.length, length, this.config);
     const shape = [texts.length, length];
     const [source, sourceSegment, sourcePosition] = [hostArray(shape), hostArray(shape), hostArray(shape)];
     for (const [row, tokens] of texts.entries()) {

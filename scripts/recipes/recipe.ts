@@ -1,5 +1,10 @@
 /** What a recipe is: everything that decides how one shipped model is made, in one object. */
-import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import type {
+  ClassificationConfig,
+  EncoderClassificationConfig,
+  LstmClassificationConfig,
+  TranslationConfig,
+} from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 
@@ -52,11 +57,16 @@ export interface ClassificationRecipe {
   /** Names the run and the model: `models/<id>`. */
   id: string;
   /** Everything of `config.json` that does not come out of the data or of training. */
-  config: Omit<ClassificationConfig, "card" | "heads"> & { card: { description: string } };
+  config: (Omit<EncoderClassificationConfig, "card" | "heads"> | Omit<LstmClassificationConfig, "card" | "heads">) & {
+    card: { description: string };
+  };
   heads: HeadRecipe[];
   /** Whether the tokenizer folds capitals: half the words, and nearly all of their meaning. */
   lowercase: boolean;
-  /** Texts are packed into rows of this many tokens, at most `slots` of them in a row; longer ones become windows. */
+  /**
+   * Texts are packed into rows of this many tokens, at most `slots` of them in a row; longer ones become windows. Of long
+   * short-term memories a row holds one text.
+   */
   rowLength: number;
   slots: number;
   /** Texts of an epoch, over all heads; a head's share goes with the power of its number of texts. */

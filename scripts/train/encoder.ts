@@ -5,7 +5,13 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type ClassificationConfig, expectTask, parseConfigOf } from "../../worker/model/config.ts";
+import {
+  type ClassificationConfig,
+  type EncoderClassificationConfig,
+  expectTask,
+  expectTransformer,
+  parseConfigOf,
+} from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
 import { readCheckpoint } from "../training/checkpoint.ts";
@@ -15,7 +21,7 @@ export interface PretrainedEncoder {
   /** Of the model or the run that it comes from. */
   id: string;
   /** Of the model that it comes from. */
-  config: ClassificationConfig;
+  config: EncoderClassificationConfig;
   /** Text of tokenizer.json. */
   tokenizer: string;
   /** Every weight by its name in `tensorSpecs()`. */
@@ -24,14 +30,14 @@ export interface PretrainedEncoder {
 
 /**
  * @param from a model's id or folder, or a run's name or folder
- * @throws Error if there is neither, or it is not for classification
+ * @throws Error if there is neither, or it is not for classification, or no transformer
  */
 export async function readEncoder(from: string): Promise<PretrainedEncoder> {
   for (const runDir of [resolve(from), resolve("runs", from)]) {
     if (existsSync(join(runDir, "best.safetensors"))) return await readRun(runDir);
   }
   const folder = await readModelFolder(await findModelFolder(from));
-  const config = expectTask("classification", folder.manifest.config);
+  const config = expectTransformer(expectTask("classification", folder.manifest.config));
   const text = new TextDecoder();
   return {
     id: folder.manifest.id,
@@ -42,7 +48,9 @@ export async function readEncoder(from: string): Promise<PretrainedEncoder> {
 }
 
 async function readRun(runDir: string): Promise<PretrainedEncoder> {
-  const config = parseConfigOf("classification", await readFile(join(runDir, "config.json"), "utf8"));
+  const config = expectTransformer(
+    parseConfigOf("classification", await readFile(join(runDir, "config.json"), "utf8")),
+  );
   const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), config);
   const slices = parameterSlices(config);
   // Pre-training is a run inside the run whose vocabulary it has.

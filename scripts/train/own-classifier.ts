@@ -6,15 +6,13 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { type ClassificationConfig, parseConfigOf } from "../../worker/model/config.ts";
+import type { ClassificationConfig } from "../../worker/model/config.ts";
 import { modelIdSchema } from "../../worker/model/manifest.ts";
-import { Tokenizer } from "../../worker/model/tokenizer.ts";
+import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { cleanText } from "../../worker/text/clean.ts";
 import { testBaseline, trainBaseline } from "../baselines/classifier.ts";
 import type { LabelledText, Splits } from "../data/classification.ts";
 import { readTable, splitTable, type TableText } from "../data/table.ts";
-import { calibrate, calibratedConfig } from "../export/calibrate.ts";
-import { quantizeModel } from "../export/quantize.ts";
 import { writeModelFolder } from "../export/write-model.ts";
 import { expectedCalibrationError } from "../metrics/calibration.ts";
 import { type ConfusedPair, formatQuality, measureClassification, mostConfused } from "../metrics/classification.ts";
@@ -24,14 +22,12 @@ import { isShipped, RUN_MODEL, readModelFolder } from "../publish/model-folder.t
 import { publish } from "../publish/publish.ts";
 import { writeConfusionPlot } from "../report/confusion.ts";
 import { percent } from "../report/table.ts";
-import { readCheckpoint, writeWhole } from "../training/checkpoint.ts";
-import { openTokenizer } from "../training/prepare.ts";
+import { writeWhole } from "../training/checkpoint.ts";
 import type { DeviceName } from "../training/replica.ts";
 import { chooseDevice } from "../training/session.ts";
-import { loadHeads } from "../training/texts.ts";
-import { trainClassification } from "../training/train-classification.ts";
-import { type PretrainedEncoder, parametersFrom, readEncoder } from "./encoder.ts";
-import { guessLanguage, ownRecipe, rowLengthFor, vocabSizeFor } from "./own-recipe.ts";
+import { type PretrainedEncoder, readEncoder } from "./encoder.ts";
+import { guessLanguage } from "./own-recipe.ts";
+import { trainSplits } from "./train-splits.ts";
 
 export interface OwnOptions {
   data: string;
@@ -47,6 +43,10 @@ export interface OwnOptions {
   persistTo: string;
 }
 
+/** With fewer rows to train on than this, a shipped encoder is worth a hint. */
+const FEW_ROWS = 5_000;
+const ENCODERS: Record<string, string> = { en: "multitask-en", zh: "multitask-zh" };
+
 /** What a run was made of: another content or another option makes another run. */
 const FINGERPRINT = "classify.json";
 
@@ -59,39 +59,33 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   const splits = splitTexts(table.texts, table.name);
   const encoder = options.from === undefined ? undefined : await readEncoder(options.from);
   const language = options.language ?? guessLanguage(splits.train);
+  const shipped = ENCODERS[language];
+  if (!encoder && splits.train.length < FEW_ROWS && shipped !== undefined && isShipped(shipped)) {
+    console.log(`few rows: --from ${shipped} begins with an encoder that knows the language`);
+  }
 
   const runDir = join("runs", name);
   await openRun(runDir, fingerprintOf(table.texts, encoder, options));
-  const tokenizer = await openOwnTokenizer(runDir, splits.train, encoder);
-  const counts = splits.train.map(({ text }) => tokenizer.encode(text).length);
-  const rowLength = Math.min(rowLengthFor(counts), encoder?.config.max_seq_len ?? Infinity);
-  const recipe = ownRecipe(
-    { id: name, file: table.name, labelColumn: table.labelColumn, splits },
-    { vocabSize: await vocabSizeOf(runDir, encoder), rowLength, language },
-    encoder,
-  );
   const device = await chooseDevice(options.device, options.threads);
-  const begin = encoder && ((config: ClassificationConfig) => parametersFrom(encoder, config, recipe.training.seed));
-  const run = { runDir, ...device, data: {}, epochs: options.epochs };
-  if (!(await trainClassification(recipe, run, begin))) return false;
-
-  const config = parseConfigOf("classification", await readFile(join(runDir, "config.json"), "utf8"));
-  const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), config);
-  const { file } = quantizeModel(config, parameters);
-  const calibrations = await calibrate(config, file, tokenizer, await loadHeads(recipe, {}));
-  const calibrated = withEncoderCard(calibratedConfig(config, calibrations), encoder);
+  const data = { id: name, file: table.name, labelColumn: table.labelColumn, splits };
+  const trained = await trainSplits(data, { runDir, ...device, epochs: options.epochs, language, encoder });
+  if (!trained) return false;
+  const { config: calibrated, file, tokenizer, parameters } = trained;
   const quality = await measure(calibrated, file, tokenizer, splits, runDir);
+  const exported = { ...calibrated, card: { ...calibrated.card, quality: { ...calibrated.card.quality, ...quality } } };
   const modelDir = join(runDir, RUN_MODEL);
   await writeModelFolder(modelDir, {
     id: name,
-    config: { ...calibrated, card: { ...calibrated.card, quality: { ...calibrated.card.quality, ...quality } } },
+    config: exported,
     tokenizer: await readFile(join(runDir, "tokenizer.json"), "utf8"),
     file,
-    parameters: parameters.length,
+    parameters,
     command: commandOf(options),
   });
+  // Who begins with this run's encoder has its card.
+  await writeWhole(join(runDir, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
   console.log(
-    `\n${modelDir}: ${parameters.length.toLocaleString("en")} parameters, ${file.length.toLocaleString("en")} bytes`,
+    `\n${modelDir}: ${parameters.toLocaleString("en")} parameters, ${file.length.toLocaleString("en")} bytes`,
   );
   const model = await readModelFolder(modelDir);
   if (options.upload) {
@@ -167,41 +161,6 @@ async function openRun(runDir: string, fingerprint: string): Promise<void> {
   await writeWhole(path, fingerprint);
 }
 
-/** The encoder's vocabulary, or one trained on these texts. */
-async function openOwnTokenizer(
-  runDir: string,
-  train: LabelledText[],
-  encoder: PretrainedEncoder | undefined,
-): Promise<Tokenizer> {
-  if (encoder) {
-    await writeWhole(join(runDir, "tokenizer.json"), encoder.tokenizer);
-    return Tokenizer.fromJson(encoder.tokenizer);
-  }
-  const texts = () => train.map(({ text }) => text);
-  return await openTokenizer(runDir, texts, { vocabSize: vocabSizeFor(train), lowercase: true });
-}
-
-/** How many tokens there are: few texts have fewer pairs to merge than a vocabulary has room for. */
-async function vocabSizeOf(runDir: string, encoder: PretrainedEncoder | undefined): Promise<number> {
-  if (encoder) return encoder.config.vocab_size;
-  const { model } = JSON.parse(await readFile(join(runDir, "tokenizer.json"), "utf8"));
-  return Object.keys(model.vocab).length;
-}
-
-/** What the encoder learnt from is in the classifier, too. */
-function withEncoderCard(config: ClassificationConfig, encoder: PretrainedEncoder | undefined): ClassificationConfig {
-  if (!encoder) return { ...config, card: { ...config.card, licence: "your own data" } };
-  const { licence, training_data } = encoder.config.card;
-  return {
-    ...config,
-    card: {
-      ...config.card,
-      licence: `your own data; the encoder is that of ${encoder.id}: ${licence}`,
-      training_data: [...config.card.training_data, ...training_data],
-    },
-  };
-}
-
 /**
  * Measures the int8 model through the Worker's engine on the test rows, prints what a person wants to know, and draws
  * the confusion matrix.
@@ -227,7 +186,10 @@ async function measure(
     confidences,
     predicted.map((label, i) => label === expected[i]),
   );
-  const linear = testBaseline(trainBaseline({ train, dev }, "en"), test).quality;
+  const linear = testBaseline(
+    trainBaseline({ train, dev }, config.source_languages[0] === "zh" ? "zh" : "en"),
+    test,
+  ).quality;
   console.log(`\nOn the test rows, int8 in the Worker's engine:\n${formatQuality(quality)}`);
   console.log(`expected calibration error ${error.toFixed(3)}`);
   console.log(

@@ -2,6 +2,8 @@
  * The recipe of a classifier of one's own: everything that a person who knows no machine learning is not asked, from
  * how many rows there are and how long they are. Small networks for small data.
  */
+
+import type { EncoderClassificationConfig } from "../../worker/model/config.ts";
 import type { ClassificationSet, LabelledText, Splits } from "../data/classification.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
 import type { PretrainedEncoder } from "./encoder.ts";
@@ -16,7 +18,7 @@ export interface OwnData {
   splits: Splits;
 }
 
-type Sizes = Pick<ClassificationRecipe["config"], "d_model" | "d_ff" | "n_heads" | "n_enc_layers">;
+type Sizes = Pick<EncoderClassificationConfig, "d_model" | "d_ff" | "n_heads" | "n_enc_layers">;
 
 /** From so many rows to train on, these sizes. */
 const SIZES: [rows: number, sizes: Sizes][] = [
@@ -25,16 +27,32 @@ const SIZES: [rows: number, sizes: Sizes][] = [
   [0, { d_model: 64, d_ff: 128, n_heads: 4, n_enc_layers: 1 }],
 ];
 
-/** @param vocabSize of the tokenizer that the run has already */
+/** Tokens that a whole training sees at most, whatever their rows: minutes on two cores. */
+const MAX_TOKENS = { encoder: 2_000_000, scratch: 6_000_000 };
+const MIN_EPOCHS = 3;
+
+export interface OwnSizes {
+  /** Of the tokenizer that the run has already. */
+  vocabSize: number;
+  /** Tokens of a row of a batch, as of `rowLengthFor`. */
+  rowLength: number;
+  /** Tokens of each text to train on. */
+  tokenCounts: number[];
+  /** BCP 47 code. */
+  language: string;
+}
+
 export function ownRecipe(
   { id, file, labelColumn, splits }: OwnData,
-  { vocabSize, rowLength, language }: { vocabSize: number; rowLength: number; language: string },
+  { vocabSize, rowLength, tokenCounts, language }: OwnSizes,
   encoder?: PretrainedEncoder,
 ): ClassificationRecipe {
   const rows = splits.train.length;
   const classes = new Set(splits.train.map(({ label }) => label)).size;
   const sizes = encoder?.config ?? SIZES.find(([from]) => rows >= from)![1];
-  const epochs = encoder ? clamp(30_000 / rows, 6, 40) : clamp(100_000 / rows, 8, 60);
+  const tokens = tokenCounts.reduce((sum, count) => sum + Math.min(count, rowLength), 0);
+  const most = Math.max(MIN_EPOCHS, Math.floor(MAX_TOKENS[encoder ? "encoder" : "scratch"] / tokens));
+  const epochs = Math.min(most, encoder ? clamp(30_000 / rows, 6, 40) : clamp(100_000 / rows, 8, 60));
   const set: ClassificationSet = {
     id,
     language: language === "zh" ? "zh" : "en",

@@ -1,6 +1,7 @@
-/** Classification as a training task: balanced sampling over the heads, packed texts, accuracy on dev. */
+/** Classification as a training task: balanced sampling over the heads, packed or bucketed texts, accuracy on dev. */
 import type { ClassificationConfig } from "../../worker/model/config.ts";
 import { packRows } from "./batches.ts";
+import { lstmBatches, lstmSteps } from "./lstm-batches.ts";
 import { hash32 } from "./random.ts";
 import { draw, shares } from "./sampling.ts";
 import { classificationBatches, type LabelledTokens, type TextShape, textPacking } from "./text-batches.ts";
@@ -35,12 +36,14 @@ export function classificationTask(options: ClassificationTaskOptions): Training
     const drawn = train.flatMap((items, head) => draw(items, counts[head]!, hash32(seed, epoch, head)));
     return randomWindows(drawn, windowLength, hash32(seed, epoch, -1));
   };
-  const rows = packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
+  const isLstm = config.model_type === "edge-slm-lstm";
+  const batches = isLstm ? lstmBatches : classificationBatches;
+  const rows = () => packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
   const devTexts = dev.flat().map((text) => ({ ...text, tokens: text.tokens.slice(0, windowLength) }));
   return {
-    epoch: (epoch) => classificationBatches(texts(epoch), shape, config, hash32(seed, epoch), count, { tokenDropout }),
-    stepsPerEpoch: Math.ceil(rows / (shape.rows * count)),
-    dev: () => classificationBatches(devTexts, shape, config, 0, count),
+    epoch: (epoch) => batches(texts(epoch), shape, config, hash32(seed, epoch), count, { tokenDropout }),
+    stepsPerEpoch: isLstm ? lstmSteps(texts(0), shape, count) : Math.ceil(rows() / (shape.rows * count)),
+    dev: () => batches(devTexts, shape, config, 0, count),
     score,
   };
 }

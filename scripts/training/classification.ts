@@ -3,7 +3,7 @@
  * are one matrix here; a text's cross-entropy runs over the columns of its own task.
  */
 import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
-import type { ClassificationConfig } from "../../worker/model/config.ts";
+import type { ClassificationConfig, EncoderClassificationConfig } from "../../worker/model/config.ts";
 import { encode, hashDropout, type Params, type Regularization } from "./blocks.ts";
 
 /** All int32. Texts are packed, up to S of them in a row. */
@@ -46,7 +46,7 @@ export function classificationLoss(
   params: Params,
   batch: ClassificationBatch,
   seed: NdArray,
-  config: ClassificationConfig,
+  config: EncoderClassificationConfig,
   { dropout: rate, labelSmoothing }: Regularization,
 ): [NdArray, NdArray] {
   const { source, sourceSegment, sourcePosition, label, head } = batch;
@@ -54,12 +54,26 @@ export function classificationLoss(
   const dropout = hashDropout(rate, seed);
   const h = encode(source, sourceSegment.ref, sourcePosition, params, config, dropout);
   const pooled = dropout(poolSegments(h, sourceSegment, slots));
+  return headsLoss(pooled, label, head, params, config, labelSmoothing);
+}
 
+/**
+ * The loss of the heads on the vectors of texts [B·S, d_model].
+ * @param label and head as of `ClassificationBatch`
+ */
+export function headsLoss(
+  vectors: NdArray,
+  label: NdArray,
+  head: NdArray,
+  params: Params,
+  config: ClassificationConfig,
+  labelSmoothing: number,
+): [NdArray, NdArray] {
   const { total } = labelOffsets(config);
   const names = config.heads.map(({ name }) => name);
   const weight = np.concatenate(names.map((name) => params[`heads.${name}.weight`]!.ref));
   const bias = np.concatenate(names.map((name) => params[`heads.${name}.bias`]!.ref));
-  const logits = np.matmul(pooled, weight.transpose()).add(bias);
+  const logits = np.matmul(vectors, weight.transpose()).add(bias);
 
   // Which head each column belongs to: a text sees its own head's columns alone.
   const columns = config.heads.flatMap(({ labels }, i) => labels.map(() => i));

@@ -3,7 +3,7 @@
  * arXiv:1810.04805), through the tied embedding. Only the hidden positions reach the vocabulary.
  */
 import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
-import type { ClassificationConfig } from "../../worker/model/config.ts";
+import type { EncoderClassificationConfig } from "../../worker/model/config.ts";
 import { encode, hashDropout, type Params, type Regularization } from "./blocks.ts";
 
 /** All int32. */
@@ -25,7 +25,7 @@ export function maskedTokensLoss(
   params: Params,
   batch: MaskedTokensBatch,
   seed: NdArray,
-  config: ClassificationConfig,
+  config: EncoderClassificationConfig,
   { dropout: rate, labelSmoothing }: Regularization,
 ): [NdArray, NdArray] {
   const { source, sourceSegment, sourcePosition, place, label } = batch;

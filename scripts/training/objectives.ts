@@ -1,15 +1,20 @@
 /** What can be trained: each objective's loss by name, so that a worker thread can be told which. */
 import type { Array as NdArray } from "@jax-js/jax";
-import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import type {
+  ClassificationConfig,
+  EncoderClassificationConfig,
+  TranslationConfig,
+} from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
 import { type ClassificationBatch, classificationLoss } from "./classification.ts";
+import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
 import { type TranslationBatch, translationLoss } from "./translation.ts";
 
 export type Objective =
   | { kind: "translation"; config: TranslationConfig }
   | { kind: "classification"; config: ClassificationConfig }
-  | { kind: "masked-tokens"; config: ClassificationConfig };
+  | { kind: "masked-tokens"; config: EncoderClassificationConfig };
 
 /** A batch on the device: every array consumed by the loss. */
 export type DeviceBatch = Record<string, NdArray>;
@@ -30,9 +35,15 @@ export function lossOf(objective: Objective): Loss {
     case "translation":
       return (params, batch, seed, regularization) =>
         translationLoss(params, batch as TranslationBatch, seed, objective.config, regularization);
-    case "classification":
+    case "classification": {
+      const { config } = objective;
+      if (config.model_type === "edge-slm-lstm") {
+        return (params, batch, seed, regularization) =>
+          lstmLoss(params, batch as LstmBatch, seed, config, regularization);
+      }
       return (params, batch, seed, regularization) =>
-        classificationLoss(params, batch as ClassificationBatch, seed, objective.config, regularization);
+        classificationLoss(params, batch as ClassificationBatch, seed, config, regularization);
+    }
     case "masked-tokens":
       return (params, batch, seed, regularization) =>
         maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);

@@ -38,22 +38,27 @@ export function parameterCount(slices: Slice[]): number {
 /**
  * Draws the first weights into the flat array: matrices from N(0, 2 / (n + k)) (Glorot & Bengio 2010), those that end
  * a residual branch scaled down by √(2·layers) (Radford et al. 2019, GPT-2), the embedding from N(0, 1/d_model) as it
- * is read times √d_model; norms 1, biases 0; sinusoids for the positions (Vaswani et al. 2017, 3.5).
+ * is read times √d_model (of long short-term memories d_embedding); norms 1, biases 0; sinusoids for the positions
+ * (Vaswani et al. 2017, 3.5). The bias of a forget gate is 1, so that a memory keeps at first (Gers et al. 2000).
  */
 export function initializeParameters(flat: Float32Array, slices: Slice[], config: NetworkConfig, seed: number): void {
   const normal = normalStream(seed);
+  const isLstm = config.model_type === "edge-slm-lstm";
+  const embeddingSize = isLstm ? config.d_embedding : config.d_model;
   for (const { name, shape, kind, offset, length } of slices) {
     const data = flat.subarray(offset, offset + length);
     if (kind === "norm_weight") data.fill(1);
-    else if (kind === "bias" || kind === "norm_bias") data.fill(0);
-    else if (kind === "positions") writeSinusoids(data, config);
+    else if (kind === "bias" || kind === "norm_bias") {
+      data.fill(0);
+      if (isLstm && name.endsWith(".input.bias")) data.fill(1, length / 4, length / 2);
+    } else if (kind === "positions") writeSinusoids(data, config);
     else {
       const [n, k] = shape as [number, number];
       const depth = "n_dec_layers" in config && name.startsWith("decoder.") ? config.n_dec_layers : config.n_enc_layers;
       const endsBranch = /_out\.|ffn_down\./.test(name);
       const std =
         name === "embedding.weight"
-          ? 1 / Math.sqrt(config.d_model)
+          ? 1 / Math.sqrt(embeddingSize)
           : Math.sqrt(2 / (n + k)) / (endsBranch ? Math.sqrt(2 * depth) : 1);
       for (let i = 0; i < length; i++) data[i] = normal() * std;
     }

@@ -50,8 +50,10 @@ export async function openConfig<Config extends NetworkConfig>(
 
 /** What must not change under a checkpoint, as text. */
 function networkOf(config: NetworkConfig): string {
-  const { d_model, d_ff, n_heads, n_enc_layers, vocab_size, max_seq_len, activation } = config;
+  const { d_model, n_enc_layers, vocab_size, max_seq_len } = config;
   const decoder = config.task === "translation" ? config.n_dec_layers : 0;
+  const own =
+    config.model_type === "edge-slm-lstm" ? [config.d_embedding] : [config.d_ff, config.n_heads, config.activation];
   const heads = config.task === "classification" ? config.heads.map(({ name, labels }) => ({ name, labels })) : [];
-  return JSON.stringify([d_model, d_ff, n_heads, n_enc_layers, decoder, vocab_size, max_seq_len, activation, heads]);
+  return JSON.stringify([d_model, n_enc_layers, decoder, vocab_size, max_seq_len, own, heads]);
 }

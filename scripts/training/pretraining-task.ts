@@ -1,12 +1,12 @@
 /** Pre-training as a training task: name the hidden tokens of plain text. */
-import type { ClassificationConfig } from "../../worker/model/config.ts";
+import type { EncoderClassificationConfig } from "../../worker/model/config.ts";
 import { packRows } from "./batches.ts";
 import { hash32, shuffle, uniformStream } from "./random.ts";
 import { maskedBatches, type TextShape, textPacking } from "./text-batches.ts";
 import type { TrainingTask } from "./trainer.ts";
 
 export interface PretrainingTaskOptions {
-  config: ClassificationConfig;
+  config: EncoderClassificationConfig;
   shape: TextShape;
   /** Replicas. */
   count: number;

@@ -28,6 +28,20 @@ export interface TextAugmentation {
   tokenDropout: number;
 }
 
+/** The texts as an epoch sees them. */
+export function augmentTexts(
+  texts: LabelledTokens[],
+  seed: number,
+  { tokenDropout }: TextAugmentation,
+): LabelledTokens[] {
+  if (tokenDropout === 0) return texts;
+  const uniform = uniformStream(hash32(seed, 1));
+  return texts.map((text) => {
+    const tokens = text.tokens.filter(() => uniform() >= tokenDropout);
+    return tokens.length > 0 ? { ...text, tokens } : text;
+  });
+}
+
 /** All batches of an epoch, in groups of `count`, one per replica, as `ClassificationBatch` names the arrays. */
 export function* classificationBatches(
   texts: LabelledTokens[],
@@ -38,13 +52,7 @@ export function* classificationBatches(
   augmentation: TextAugmentation = { tokenDropout: 0 },
 ): Generator<HostBatch[]> {
   const { offsets } = labelOffsets(config);
-  const uniform = uniformStream(hash32(seed, 1));
-  const thin = (text: LabelledTokens): LabelledTokens => {
-    if (augmentation.tokenDropout === 0) return text;
-    const tokens = text.tokens.filter(() => uniform() >= augmentation.tokenDropout);
-    return tokens.length > 0 ? { ...text, tokens } : text;
-  };
-  for (const group of epochRows(texts.map(thin), textPacking<LabelledTokens>(shape), {
+  for (const group of epochRows(augmentTexts(texts, seed, augmentation), textPacking<LabelledTokens>(shape), {
     rows: shape.rows,
     count,
     seed,

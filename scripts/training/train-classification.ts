@@ -118,7 +118,8 @@ function setTokenVectors(
   windows: number[][],
   seed: number,
 ): void {
-  const { d_model: size, vocab_size: vocabSize } = config;
+  const { vocab_size: vocabSize } = config;
+  const size = config.model_type === "edge-slm-lstm" ? config.d_embedding : config.d_model;
   const startMs = performance.now();
   const vectors = tokenVectors(windows, { vocabSize, size, seed });
   const { offset } = parameterSlices(config).find(({ name }) => name === "embedding.weight")!;
@@ -140,6 +141,9 @@ async function nameHiddenTokens(
   windows: number[][],
   { runDir, device, count }: RunOptions,
 ): Promise<boolean> {
+  if (config.model_type !== "edge-slm-encoder") {
+    throw new Error(`${recipe.id}: expected an edge-slm-encoder to pre-train, got an ${config.model_type}`);
+  }
   const dir = pretrainedDir(runDir);
   await openConfig(dir, classificationConfigSchema, config);
   const shape = shapeOf(recipe, rowsPerStep(training, device), count);

@@ -3,7 +3,14 @@ import { readFileSync } from "node:fs";
 import type { Classifier } from "../../worker/engine/heads.ts";
 import { loadClassifier, loadTransformer } from "../../worker/engine/load.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
-import { type ClassificationConfig, parseConfigOf, type TranslationConfig } from "../../worker/model/config.ts";
+import {
+  type EncoderClassificationConfig,
+  expectTransformer,
+  type LstmClassificationConfig,
+  lstmClassificationConfigSchema,
+  parseConfigOf,
+  type TranslationConfig,
+} from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
 
 export const BUILDS = ["relaxed", "simd"] as const;
@@ -13,11 +20,14 @@ const read = (path: string) => readFileSync(new URL(`../fixtures/${path}`, impor
 export const tinyConfig: TranslationConfig = parseConfigOf("translation", read("tiny/config.json").toString());
 export const tinyWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny/model.safetensors"));
 export const tinyTokenizerJson: string = read("tiny/tokenizer.json").toString();
-export const classifierConfig: ClassificationConfig = parseConfigOf(
-  "classification",
-  read("tiny-classifier/config.json").toString(),
+export const classifierConfig: EncoderClassificationConfig = expectTransformer(
+  parseConfigOf("classification", read("tiny-classifier/config.json").toString()),
 );
 export const classifierWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-classifier/model.safetensors"));
+export const lstmConfig: LstmClassificationConfig = lstmClassificationConfigSchema.parse(
+  JSON.parse(read("tiny-lstm/config.json").toString()),
+);
+export const lstmWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-lstm/model.safetensors"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -45,10 +55,14 @@ export const referenceTiny = (changes: Partial<TranslationConfig> = {}): Referen
 
 export function loadTinyClassifier(
   build: Build = "relaxed",
-  changes: Partial<ClassificationConfig> = {},
+  changes: Partial<EncoderClassificationConfig> = {},
 ): Promise<Classifier> {
   return loadClassifier({ ...classifierConfig, ...changes }, streamOf(classifierWeights), kernelsOf(build));
 }
 
-export const referenceClassifier = (changes: Partial<ClassificationConfig> = {}): ReferenceModel =>
+export const referenceClassifier = (changes: Partial<EncoderClassificationConfig> = {}): ReferenceModel =>
   new ReferenceModel({ ...classifierConfig, ...changes }, classifierWeights);
+
+export function loadTinyLstm(build: Build = "relaxed"): Promise<Classifier> {
+  return loadClassifier(lstmConfig, streamOf(lstmWeights), kernelsOf(build));
+}

@@ -1,9 +1,10 @@
 /**
  * Every kernel of both builds against the naive loops, to the bit: relaxed = simd = scalar, whichever way the products
- * are summed. 14,000 random shapes and values, with tails in every dimension and the ends of each range.
+ * are summed. 16,000 random shapes and values, with tails in every dimension and the ends of each range.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { selfAttentionScratch } from "../../worker/engine/runtime.ts";
 import { packMatrix, roundUp } from "../../worker/model/format.ts";
 import * as reference from "../reference.ts";
 import { activationCode, BUILDS, bits, Harness } from "./harness.ts";
@@ -89,6 +90,23 @@ describe.each(BUILDS)("%s build", (build) => {
       for (let i = 0; i < m; i++) {
         const expected = reference.layerNorm(x.subarray(i * k, (i + 1) * k), weight, bias, 1e-5);
         expect(bits(y.subarray(i * k, (i + 1) * k))).toEqual(bits(expected));
+      }
+    });
+  });
+
+  it("f32_lstm_cell", () => {
+    const input = fc
+      .tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(4, 8, 12, 16, 48))
+      .chain(([m, k]) => fc.tuple(fc.constant(m), fc.constant(k), reals(4 * m * k), reals(m * k)));
+    property(input, ([m, k, gates, before]) => {
+      const c = before.slice();
+      const h = new Float32Array(m * k);
+      harness.run("f32_lstm_cell", [h, gates.slice(), c], (kernel, ph, pg, pc) => kernel(m, k, pg, pc, ph));
+      for (let i = 0; i < m; i++) {
+        const place = [i * k, (i + 1) * k] as const;
+        const expected = reference.lstmCell(gates.subarray(4 * place[0], 4 * place[1]), before.subarray(...place));
+        expect(bits(c.subarray(...place))).toEqual(bits(expected.c));
+        expect(bits(h.subarray(...place))).toEqual(bits(expected.h));
       }
     });
   });
@@ -186,6 +204,50 @@ describe.each(BUILDS)("%s build", (build) => {
       for (const [i, query] of queries.entries()) {
         expected.set(reference.attention(query, keys, values, nHeads), i * stride);
       }
+      expect(bits(out)).toEqual(bits(expected));
+      expect(out.some(Number.isNaN)).toBe(false);
+    });
+  });
+
+  it("f32_self_attention", () => {
+    const input = fc
+      .record({
+        t: fc.integer({ min: 1, max: 19 }),
+        nHeads: fc.integer({ min: 1, max: 2 }),
+        dHead: fc.constantFrom(4, 8, 12, 16, 20, 32, 36),
+      })
+      .chain(({ t, nHeads, dHead }) => {
+        const size = nHeads * dHead;
+        const rows = (largest: number) => fc.array(reals(size, ordinary, largest), { minLength: t, maxLength: t });
+        return fc.record({
+          nHeads: fc.constant(nHeads),
+          dHead: fc.constant(dHead),
+          queries: rows(1e15),
+          keys: rows(1e15),
+          values: rows(1e30),
+          // Floats between the rows of the inputs, and of the outputs.
+          gap: fc.constantFrom(0, 4, 5),
+        });
+      });
+    property(input, ({ nHeads, dHead, queries, keys, values, gap }) => {
+      const t = queries.length;
+      const size = nHeads * dHead;
+      const stride = 3 * size + gap;
+      const x = new Float32Array(t * stride - gap);
+      queries.forEach((query, r) => {
+        x.set(query, r * stride);
+        x.set(keys[r]!, r * stride + size);
+        x.set(values[r]!, r * stride + 2 * size);
+      });
+      const out = new Float32Array(t * (size + gap) - gap).fill(7);
+      const scratch = new Int32Array(selfAttentionScratch(dHead, t));
+      harness.run("f32_self_attention", [out, scratch, x], (kernel, po, ps, px) =>
+        kernel(t, nHeads, dHead, px, px + 4 * size, px + 8 * size, 4 * stride, ps, po, 4 * (size + gap)),
+      );
+      const expected = new Float32Array(out.length).fill(7);
+      reference.selfAttention(queries, keys, values, nHeads).forEach((row, r) => {
+        expected.set(row, r * (size + gap));
+      });
       expect(bits(out)).toEqual(bits(expected));
       expect(out.some(Number.isNaN)).toBe(false);
     });

@@ -203,7 +203,7 @@ describe("the encoder to begin with", () => {
 describe("ownRecipe", () => {
   const textsOf = (count: number, text: string) =>
     Array.from({ length: count }, (_, i) => ({ text: `${text} ${i}`, label: i % 2 ? "a" : "b" }));
-  const recipeOf = (count: number) =>
+  const recipeOf = (count: number, tokens = 5) =>
     ownRecipe(
       {
         id: "x",
@@ -211,7 +211,7 @@ describe("ownRecipe", () => {
         labelColumn: "Wer ist's?",
         splits: { train: textsOf(count, "Wo?"), dev: [], test: [] },
       },
-      { vocabSize: 600, rowLength: 64, language: "de" },
+      { vocabSize: 600, rowLength: 64, tokenCounts: Array(count).fill(tokens), language: "de" },
     );
 
   test("few rows get a small network and many epochs", () => {
@@ -220,6 +220,8 @@ describe("ownRecipe", () => {
       large.config.n_enc_layers * large.config.d_model,
     );
     expect(small.training.epochs).toBeGreaterThan(large.training.epochs);
+    expect(recipeOf(8_000, 300).training.epochs).toBeLessThan(large.training.epochs);
+    expect(recipeOf(100_000, 300).training.epochs).toBe(3);
     expect(small.heads[0]!.name).toBe("wer_ist_s");
     expect(small.config.source_languages).toEqual(["de"]);
   });

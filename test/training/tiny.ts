@@ -5,7 +5,11 @@ import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
-import type { ClassificationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import type {
+  EncoderClassificationConfig,
+  LstmClassificationConfig,
+  TranslationConfig,
+} from "../../worker/model/config.ts";
 
 export const TINY: TranslationConfig = {
   ...multi30kEnDe.config,
@@ -25,7 +29,7 @@ export const TINY_RECIPE: TranslationRecipe = {
   training: { ...multi30kEnDe.training, epochs: 2, warmupSteps: 4, seed: 7, dropout: 0.1 },
 };
 
-export const TINY_CLASSIFIER: ClassificationConfig = {
+export const TINY_CLASSIFIER: EncoderClassificationConfig = {
   model_type: "edge-slm-encoder",
   task: "classification",
   d_model: 32,
@@ -46,6 +50,16 @@ export const TINY_CLASSIFIER: ClassificationConfig = {
     { name: "first", labels: ["low", "middle", "high"], temperature: 1, out_of_scope: null },
   ],
   card: { description: "", licence: "", training_data: [], quality: {} },
+};
+
+const { d_ff: _, n_heads: _n, activation: _a, layer_norm_eps: _l, ...shared } = TINY_CLASSIFIER;
+
+export const TINY_LSTM: LstmClassificationConfig = {
+  ...shared,
+  model_type: "edge-slm-lstm",
+  d_embedding: 16,
+  n_enc_layers: 1,
+  n_dec_layers: 1,
 };
 
 /** Texts of random tokens; the first head tells whether there are more than three, the second what the first of them is. */

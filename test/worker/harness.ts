@@ -14,6 +14,9 @@ import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
 import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
 import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
 import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
+import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
+import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
+import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);
@@ -31,6 +34,12 @@ const classifier: Fixture = {
   config: classifierConfig,
   tokenizerJson: classifierTokenizerJson,
   weightsUrl: classifierWeightsUrl,
+};
+
+const lstm: Fixture = {
+  config: parseConfigOf("classification", lstmConfigJson),
+  tokenizerJson: lstmTokenizerJson,
+  weightsUrl: lstmWeightsUrl,
 };
 
 async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -55,6 +64,11 @@ export function putModel(id: string, options: ModelOptions<typeof tinyConfig> = 
 /** The same of the one for classification. */
 export function putClassifier(id: string, options: ModelOptions<typeof classifierConfig> = {}): Promise<Manifest> {
   return putFixture(classifier, id, options);
+}
+
+/** The same of the long short-term memories. */
+export function putLstm(id: string): Promise<Manifest> {
+  return putFixture(lstm, id, {});
 }
 
 async function putFixture(

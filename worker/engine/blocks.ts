@@ -7,7 +7,14 @@
  */
 import { type EncoderConfig, headSize } from "../model/config.ts";
 import { roundUp } from "../model/format.ts";
-import { type Address, attentionScores, type Linear, type Norm, type Runtime } from "./runtime.ts";
+import {
+  type Address,
+  attentionScores,
+  type Linear,
+  type Norm,
+  type Runtime,
+  selfAttentionScratch,
+} from "./runtime.ts";
 import type { FeedForwardWeights, SelfAttentionWeights } from "./weights.ts";
 
 export const F32 = 4;
@@ -26,7 +33,7 @@ export interface RunState {
   params: Address;
   /** [rows, max(3 · d_model, d_ff)] f32: query, key and value, or the inside of the feed-forward block */
   wide: Address;
-  /** [attentionScores(n_heads, max_seq_len)] f32 */
+  /** What either attention needs at max_seq_len. */
   scores: Address;
 }
 
@@ -54,13 +61,14 @@ export class Blocks {
     if (this.#state) this.#runtime.free(this.#state.buffer);
     this.#state = undefined;
     const { d_model, d_ff, n_heads, max_seq_len } = this.#config;
+    const dHead = headSize(this.#config);
     const sizes = {
       x: rows * d_model * F32,
       h: rows * d_model * F32,
       q: rows * Math.max(d_model, d_ff),
       params: rows * 8,
       wide: rows * Math.max(3 * d_model, d_ff) * F32,
-      scores: attentionScores(n_heads, max_seq_len) * F32,
+      scores: F32 * Math.max(attentionScores(n_heads, max_seq_len), selfAttentionScratch(dHead, max_seq_len)),
     };
     const buffer = this.#runtime.allocate(Object.values(sizes).reduce((sum, bytes) => sum + roundUp(bytes, 16), 0));
     let next = buffer;
@@ -129,6 +137,14 @@ export class Blocks {
     const valueOffset = keyOffset + d_model * F32;
     const runtime = this.#runtime;
     runtime.attention(count, n_heads, dHead, query, queryStride, rows, t, keyOffset, valueOffset, scores, out);
+  }
+
+  /** Rows `first` and on of h = attention of a text's `count` rows of `wide`, query, key and value each, to all of them. */
+  attendToSelf(first: number, count: number, { wide, scores, h }: RunState): void {
+    const { n_heads, d_model } = this.#config;
+    const rowBytes = d_model * F32;
+    const [x, out] = [wide + first * 3 * rowBytes, h + first * rowBytes];
+    this.#runtime.selfAttention(count, n_heads, headSize(this.#config), x, scores, out);
   }
 
   /** x += out(h) */

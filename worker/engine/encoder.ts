@@ -5,7 +5,7 @@
  */
 import type { EncoderConfig } from "../model/config.ts";
 import { type Blocks, F32, type RunState } from "./blocks.ts";
-import type { Address, Runtime } from "./runtime.ts";
+import { checkTokens } from "./check-tokens.ts";
 import type { EncoderWeights } from "./weights.ts";
 
 /**
@@ -16,15 +16,11 @@ const LAYER_MACS = 45_000;
 
 export class Encoder {
   readonly #config: EncoderConfig;
-  readonly #runtime: Runtime;
   readonly #weights: EncoderWeights;
   readonly #blocks: Blocks;
-  /** [rows] i32: addresses of the rows of `wide`; undefined before the first pass */
-  #table: { address: Address; rows: number; wide: Address } | undefined;
 
-  constructor(config: EncoderConfig, runtime: Runtime, weights: EncoderWeights, blocks: Blocks) {
+  constructor(config: EncoderConfig, weights: EncoderWeights, blocks: Blocks) {
     this.#config = config;
-    this.#runtime = runtime;
     this.#weights = weights;
     this.#blocks = blocks;
   }
@@ -35,35 +31,19 @@ export class Encoder {
     return n_enc_layers * (4 * d_model ** 2 + 2 * d_model * d_ff + LAYER_MACS);
   }
 
-  /** @throws RangeError if a text has no token or more than max_seq_len, or a token is not of the vocabulary */
-  check(tokens: readonly number[]): void {
-    const { max_seq_len, vocab_size } = this.#config;
-    if (tokens.length < 1 || tokens.length > max_seq_len) {
-      throw new RangeError(`Encoder: expected 1…${max_seq_len} tokens, got ${tokens.length}`);
-    }
-    for (const token of tokens) {
-      if (!Number.isInteger(token) || token < 0 || token >= vocab_size) {
-        throw new RangeError(`Encoder: expected token ids in 0…${vocab_size - 1}, got ${token}`);
-      }
-    }
-  }
-
   /**
    * @param texts [T] token ids each, end token included
    * @returns the run state; its `h` holds the normalized outputs of the texts one behind the other, [ΣT, d_model] f32
-   * @throws RangeError as of `check`
+   * @throws RangeError as of `checkTokens`
    */
   encode(texts: readonly (readonly number[])[]): RunState {
-    for (const tokens of texts) this.check(tokens);
+    for (const tokens of texts) checkTokens(tokens, this.#config);
     const { d_model } = this.#config;
     const blocks = this.#blocks;
     const count = texts.reduce((sum, { length }) => sum + length, 0);
     const state = blocks.reserve(count);
     const { x } = state;
     const rowBytes = d_model * F32;
-    // Keys and values lie in `wide`, behind the query of their own row.
-    const wideBytes = 3 * rowBytes;
-    const table = this.#reserveTable(state, wideBytes);
     let row = 0;
     for (const tokens of texts) {
       for (const [position, token] of tokens.entries()) blocks.embed(token, position, x + row++ * rowBytes);
@@ -72,7 +52,7 @@ export class Encoder {
       blocks.projectQkv(self, count, state);
       let start = 0;
       for (const { length } of texts) {
-        blocks.attend(start, length, wideBytes, table + start * 4, length, rowBytes, state);
+        blocks.attendToSelf(start, length, state);
         start += length;
       }
       blocks.projectOut(self.out, count, state);
@@ -80,16 +60,5 @@ export class Encoder {
     }
     blocks.normalize(this.#weights.norm, count, state);
     return state;
-  }
-
-  /** table[r] = where row r of `wide` is. Written once for a run state. */
-  #reserveTable({ rows, wide }: RunState, wideBytes: number): Address {
-    if (this.#table?.rows === rows && this.#table.wide === wide) return this.#table.address;
-    if (this.#table) this.#runtime.free(this.#table.address);
-    this.#table = undefined;
-    const address = this.#runtime.allocate(rows * 4);
-    for (let r = 0; r < rows; r++) this.#runtime.writeInt(address + r * 4, wide + r * wideBytes);
-    this.#table = { address, rows, wide };
-    return address;
   }
 }

@@ -1,33 +1,43 @@
 /**
- * Classification: one pass of the encoder, the mean of each text's outputs, and a linear layer for each question (a
- * head). Texts are packed into passes of a bounded size; between two passes the event loop gets its turn, and several
- * calls on one model may run side by side.
+ * Classification: a sentence encoder, and a linear layer on its vectors for each question (a head). Texts are packed
+ * into passes of a bounded size; between two passes the event loop gets its turn, and several calls on one model may
+ * run side by side.
  */
 import type { ClassificationConfig } from "../model/config.ts";
-import { Blocks, F32, type RunState } from "./blocks.ts";
-import { Encoder } from "./encoder.ts";
-import type { Address, Runtime } from "./runtime.ts";
+import { roundUp } from "../model/format.ts";
+import { F32 } from "./blocks.ts";
+import type { Address, Linear, Runtime } from "./runtime.ts";
+import type { SentenceEncoder } from "./sentence-encoder.ts";
 import { makeTurns, type TurnOptions } from "./turns.ts";
-import type { ClassificationWeights } from "./weights.ts";
 
 /** Tokens of a pass, at most (one text may exceed it): the rows of its products. More would not make them faster. */
 const MAX_ROWS = 128;
 
+/** Working buffers for up to `texts` texts. */
+interface RunState {
+  texts: number;
+  buffer: Address;
+  /** [texts, d_model] u8: quantized vectors */
+  q: Address;
+  /** [texts] (f32 scale, i32 zero_point) */
+  params: Address;
+  /** [texts, labels of the largest head rounded up to 16] f32 */
+  logits: Address;
+}
+
 export class Classifier {
   readonly config: ClassificationConfig;
+  readonly encoder: SentenceEncoder;
   readonly #runtime: Runtime;
-  readonly #weights: ClassificationWeights;
-  readonly #blocks: Blocks;
-  readonly #encoder: Encoder;
-  /** [texts, labels of the largest head] f32; undefined before the first pass */
-  #logits: { address: Address; bytes: number } | undefined;
+  readonly #heads: readonly Linear[];
+  #state: RunState | undefined;
 
-  constructor(config: ClassificationConfig, runtime: Runtime, weights: ClassificationWeights) {
+  /** @param heads [labels rounded up to 16, d_model] each, in the configuration's order */
+  constructor(config: ClassificationConfig, runtime: Runtime, encoder: SentenceEncoder, heads: readonly Linear[]) {
     this.config = config;
+    this.encoder = encoder;
     this.#runtime = runtime;
-    this.#weights = weights;
-    this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
-    this.#encoder = new Encoder(config, runtime, weights.encoder, this.#blocks);
+    this.#heads = heads;
   }
 
   /** Bytes of wasm memory this model holds now: weights and working buffers. */
@@ -38,11 +48,6 @@ export class Classifier {
   /** Bytes of working buffers in use. */
   get allocatedBytes(): number {
     return this.#runtime.allocatedBytes;
-  }
-
-  /** Work of one token, in multiply-adds. */
-  get encoderMacs(): number {
-    return this.#encoder.macs;
   }
 
   /** Most tokens of a text, the end token left out. */
@@ -60,15 +65,14 @@ export class Classifier {
   step(texts: readonly (readonly number[])[], heads: readonly number[]): Float64Array[][] {
     const { d_model } = this.config;
     const runtime = this.#runtime;
-    const state = this.#encoder.encode(texts);
-    this.#pool(texts, state);
-    runtime.quantize(texts.length, d_model, state.x, state.q, state.params);
+    const vectors = this.encoder.encode(texts);
+    const { q, params, logits } = this.#reserve(texts.length);
+    runtime.quantize(texts.length, d_model, vectors, q, params);
     const logProbs: Float64Array[][] = texts.map(() => []);
     for (const head of heads) {
-      const linear = this.#weights.heads[head]!;
+      const linear = this.#heads[head]!;
       const { labels, temperature } = this.config.heads[head]!;
-      const logits = this.#reserveLogits(texts.length * linear.n * F32);
-      runtime.product(linear, texts.length, state.q, state.params, logits);
+      runtime.product(linear, texts.length, q, params, logits);
       logProbs.forEach((row, i) => {
         row.push(logSoftmax(runtime.readFloats(logits + i * linear.n * F32, labels.length), temperature));
       });
@@ -76,27 +80,18 @@ export class Classifier {
     return logProbs;
   }
 
-  /** x [texts, d_model] = the mean of each text's rows of h. */
-  #pool(texts: readonly (readonly number[])[], { h, x, wide, scores }: RunState): void {
-    const { d_model } = this.config;
-    const runtime = this.#runtime;
-    const rowBytes = d_model * F32;
-    // The mean is attention with a query of zeros, to which all rows are alike. `wide` is free: query, then addresses.
-    runtime.writeBytes(wide, new Uint8Array(rowBytes));
-    let row = 0;
-    for (const [i, { length }] of texts.entries()) {
-      const table = wide + rowBytes + row * 4;
-      for (let t = 0; t < length; t++) runtime.writeInt(table + t * 4, h + row++ * rowBytes);
-      runtime.attention(1, 1, d_model, wide, rowBytes, table, length, 0, 0, scores, x + i * rowBytes);
-    }
-  }
-
-  #reserveLogits(bytes: number): Address {
-    if (this.#logits && this.#logits.bytes >= bytes) return this.#logits.address;
-    if (this.#logits) this.#runtime.free(this.#logits.address);
-    this.#logits = undefined;
-    this.#logits = { bytes, address: this.#runtime.allocate(bytes) };
-    return this.#logits.address;
+  /** The run state, grown to `texts` texts. Its addresses are good until it grows again. */
+  #reserve(texts: number): RunState {
+    if (this.#state && this.#state.texts >= texts) return this.#state;
+    if (this.#state) this.#runtime.free(this.#state.buffer);
+    this.#state = undefined;
+    const qBytes = roundUp(texts * this.config.d_model, 16);
+    const paramsBytes = roundUp(texts * 8, 16);
+    const logitsBytes = texts * Math.max(...this.#heads.map(({ n }) => n)) * F32;
+    const buffer = this.#runtime.allocate(qBytes + paramsBytes + logitsBytes);
+    const params = buffer + qBytes;
+    this.#state = { texts, buffer, q: buffer, params, logits: params + paramsBytes };
+    return this.#state;
   }
 }
 
@@ -152,7 +147,7 @@ export async function classify(
       pass.push(tokens);
       rows += tokens.length;
     }
-    await takeTurns(rows * model.encoderMacs);
+    await takeTurns(model.encoder.macs(pass.length, rows));
     results.push(...model.step(pass, heads));
   }
   return results;

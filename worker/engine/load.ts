@@ -14,6 +14,8 @@ import {
   TILE_N,
 } from "../model/format.ts";
 import { Classifier } from "./heads.ts";
+import { LstmEncoder } from "./lstm.ts";
+import { MeanEncoder } from "./mean-encoder.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
@@ -53,10 +55,20 @@ export async function loadClassifier(
   kernels: WebAssembly.Module,
 ): Promise<Classifier> {
   const { runtime, found } = await loadWeights(config, weights, kernels);
-  return new Classifier(config, runtime, {
-    ...found.common(config.n_enc_layers),
-    heads: config.heads.map(({ name }) => found.linear(`heads.${name}`)),
-  });
+  const encoder =
+    config.model_type === "edge-slm-lstm"
+      ? new LstmEncoder(config, runtime, {
+          embedding: found.matrix("embedding"),
+          encoder: found.lstmCell("encoder"),
+          decoder: found.lstmCell("decoder"),
+        })
+      : new MeanEncoder(config, runtime, found.common(config.n_enc_layers));
+  return new Classifier(
+    config,
+    runtime,
+    encoder,
+    config.heads.map(({ name }) => found.linear(`heads.${name}`)),
+  );
 }
 
 async function loadWeights(
@@ -183,8 +195,17 @@ class FoundWeights {
     return { weight: this.#vector(`${name}.weight`), bias: this.#vector(`${name}.bias`) };
   }
 
+  /** Without a bias. */
+  matrix(name: string): Linear {
+    return this.#matrices.get(`${name}.weight`)!;
+  }
+
   linear(name: string): Linear {
-    return { ...this.#matrices.get(`${name}.weight`)!, bias: this.#vector(`${name}.bias`) };
+    return { ...this.matrix(name), bias: this.#vector(`${name}.bias`) };
+  }
+
+  lstmCell(side: "encoder" | "decoder") {
+    return { input: this.linear(`${side}.input`), recurrent: this.matrix(`${side}.recurrent`) };
   }
 
   /** The names of a side's layers. */
@@ -208,10 +229,10 @@ class FoundWeights {
     };
   }
 
-  /** What every model has. */
+  /** What every transformer has. */
   common(encoderLayers: number) {
     return {
-      embedding: this.#matrices.get("embedding.weight")!,
+      embedding: this.matrix("embedding"),
       positions: this.#vector("positions.weight"),
       encoder: {
         layers: this.layers("encoder", encoderLayers).map((layer) => this.encoderLayer(layer)),

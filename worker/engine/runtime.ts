@@ -50,6 +50,11 @@ export function attentionScores(nHeads: number, t: number): number {
   return 2 * nHeads * (roundUp(t, 4) + 4);
 }
 
+/** 32-bit words that `Runtime.selfAttention` needs: scores, queries, keys and values of one head. */
+export function selfAttentionScratch(dHead: number, t: number): number {
+  return roundUp(t, 4) * (8 + dHead / 2) + 4 * dHead + Math.ceil(t / 2) * dHead;
+}
+
 export const ACTIVATIONS = { none: 0, relu: 1, gelu: 2 } as const;
 export type Activation = keyof typeof ACTIVATIONS;
 
@@ -86,9 +91,22 @@ interface Kernels {
     out: Address,
     out_stride: number,
   ): void;
+  f32_lstm_cell(m: number, k: number, gates: Address, c: Address, h: Address): void;
   f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
   f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
   f32_raddexpminusmax(n: number, x: Address, max: number): number;
+  f32_self_attention(
+    t: number,
+    n_heads: number,
+    d_head: number,
+    q: Address,
+    k: Address,
+    v: Address,
+    stride: number,
+    scratch: Address,
+    out: Address,
+    out_stride: number,
+  ): void;
   f32_top_k(n: number, x: Address, k: number, values: Address, indices: Address): void;
   qc8w_f32_embedding(
     token: number,
@@ -227,6 +245,16 @@ export class Runtime {
     this.#kernels.f32_layer_norm(m, k, x, norm.weight, norm.bias, epsilon, y);
   }
 
+  /**
+   * One step of a long short-term memory, from pre-activations to states.
+   * @param gates [m, 4, k] f32: input gate, forget gate, candidate, output gate; k a multiple of 4
+   * @param c [m, k] f32, replaced
+   * @param h [m, k] f32
+   */
+  lstmCell(m: number, k: number, gates: Address, c: Address, h: Address): void {
+    this.#kernels.f32_lstm_cell(m, k, gates, c, h);
+  }
+
   /** x [m, k] f32 → q [m, k] u8 of 7 bits and params [m] (f32 scale, i32 zero_point). */
   quantize(m: number, k: number, x: Address, q: Address, params: Address): void {
     this.#kernels.f32_qd8_quantize(m, k, x, q, params);
@@ -309,6 +337,32 @@ export class Runtime {
         scores,
         out + i * outStride,
         outStride,
+      );
+    }
+  }
+
+  /**
+   * Every row of a text to all of its rows, all heads: out = softmax(q · keyᵀ / sqrt(dHead)) · value.
+   * @param x [t, 3, nHeads · dHead] f32: query, key and value of each row
+   * @param scratch `selfAttentionScratch` words, overwritten
+   * @param out [t, nHeads · dHead] f32
+   */
+  selfAttention(t: number, nHeads: number, dHead: number, x: Address, scratch: Address, out: Address): void {
+    const rowBytes = nHeads * dHead * 4;
+    const step = Math.max(1, Math.floor(MAX_MACS_PER_CALL / (2 * t * t * dHead)));
+    for (let head = 0; head < nHeads; head += step) {
+      const q = x + head * dHead * 4;
+      this.#kernels.f32_self_attention(
+        t,
+        Math.min(step, nHeads - head),
+        dHead,
+        q,
+        q + rowBytes,
+        q + 2 * rowBytes,
+        3 * rowBytes,
+        scratch,
+        out + head * dHead * 4,
+        rowBytes,
       );
     }
   }

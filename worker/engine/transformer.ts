@@ -68,7 +68,7 @@ export class Transformer {
     this.#runtime = runtime;
     this.#weights = weights;
     this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
-    this.#encoder = new Encoder(config, runtime, weights.encoder, this.#blocks);
+    this.#encoder = new Encoder(config, weights.encoder, this.#blocks);
     this.#rowBytes = config.n_dec_layers * 2 * config.d_model * F32;
     const { embedding, shortlist } = weights;
     const { vocab_size, eos_token_id } = config;

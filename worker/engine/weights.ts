@@ -38,8 +38,8 @@ export interface EncoderWeights {
   norm: Norm;
 }
 
-/** What every model has. */
-interface CommonWeights {
+/** What every transformer has. */
+export interface CommonWeights {
   /** [vocab_size, d_model], in translation also the output projection */
   embedding: Linear;
   /** [max_seq_len, d_model] f32 */
@@ -53,7 +53,16 @@ export interface TranslationWeights extends CommonWeights {
   shortlist: ShortlistAddresses | undefined;
 }
 
-export interface ClassificationWeights extends CommonWeights {
-  /** [labels rounded up to 16, d_model], in the configuration's order */
-  heads: Linear[];
+export interface LstmCellWeights {
+  /** [4 · d_model, d_embedding] */
+  input: Linear;
+  /** [4 · d_model, d_model], without a bias */
+  recurrent: Linear;
+}
+
+export interface LstmWeights {
+  /** [vocab_size, d_embedding] */
+  embedding: Linear;
+  encoder: LstmCellWeights;
+  decoder: LstmCellWeights;
 }

@@ -3,7 +3,9 @@
  *
  * The architecture is the pre-norm encoder-decoder transformer (Vaswani et al. 2017, arXiv:1706.03762, with
  * layer normalization before each block as in Xiong et al. 2020, arXiv:2002.04745), ReLU or GELU feed-forward,
- * one embedding shared by source, target and output projection. Keys keep the snake_case of the file.
+ * one embedding shared by source, target and output projection. For comparison there is its predecessor, an
+ * encoder-decoder of long short-term memories (Sutskever et al. 2014, arXiv:1409.3215). Keys keep the snake_case of the
+ * file.
  */
 import { z } from "zod";
 
@@ -38,16 +40,11 @@ const card = z.object({
   quality: z.record(z.string(), z.number()),
 });
 
-/** What every model has: an encoder over the tokens of a source text. */
-const encoder = {
-  d_model: size.multipleOf(16),
-  d_ff: size.multipleOf(16),
-  n_heads: size,
-  n_enc_layers: size,
-  vocab_size: size,
-  max_seq_len: size,
-  activation: z.enum(["relu", "gelu"]),
-  layer_norm_eps: z.number().positive(),
+/** The vocabulary, and the most tokens of a source text. */
+const tokens = { vocab_size: size, max_seq_len: size };
+
+/** The special tokens, and what a model reads. */
+const source = {
   bos_token_id: z.int().min(0),
   eos_token_id: z.int().min(0),
   pad_token_id: z.int().min(0),
@@ -56,6 +53,18 @@ const encoder = {
   /** Unicode script names that the source text may be written in, as in `\p{Script=Latin}`. */
   source_scripts: z.array(z.string().refine(isScript, { error: "expected a Unicode script name, as Latin" })).min(1),
   card,
+};
+
+/** A transformer's encoder over the tokens of a source text. */
+const encoder = {
+  d_model: size.multipleOf(16),
+  d_ff: size.multipleOf(16),
+  n_heads: size,
+  n_enc_layers: size,
+  ...tokens,
+  activation: z.enum(["relu", "gelu"]),
+  layer_norm_eps: z.number().positive(),
+  ...source,
 };
 
 const headsFit = (c: { d_model: number; n_heads: number }) =>
@@ -75,7 +84,7 @@ export const translationConfigSchema = z
 
 const areDistinct = (names: string[]) => new Set(names).size === names.length;
 
-/** A linear layer on the mean of the encoder's outputs, one for each question that the model answers. */
+/** A linear layer on the vector of a text, one for each question that the model answers. */
 const head = z
   .object({
     name: z.string().regex(/^[a-z][a-z0-9_]*$/, { error: "expected a name of a-z, 0-9 and _" }),
@@ -96,29 +105,59 @@ const head = z
     error: "expected an out_of_scope label beside it",
   });
 
-export const classificationConfigSchema = z
+const heads = z
+  .array(head)
+  .min(1)
+  .refine((all) => areDistinct(all.map(({ name }) => name)), { error: "expected names that differ" });
+
+/** The vector of a text is the mean of the encoder's outputs. */
+export const encoderClassificationConfigSchema = z
   .object({
     model_type: z.literal("edge-slm-encoder"),
     task: z.literal("classification"),
     ...encoder,
-    heads: z
-      .array(head)
-      .min(1)
-      .refine((heads) => areDistinct(heads.map(({ name }) => name)), { error: "expected names that differ" }),
+    heads,
   })
   .refine(headsFit, HEADS_FIT);
+
+/**
+ * A long short-term memory reads the text from its first token to its end token; its last state is the first one of a
+ * second, which takes one step, from the embedding of the bos token. The state that it is in then is the vector of the
+ * text.
+ */
+export const lstmClassificationConfigSchema = z.object({
+  model_type: z.literal("edge-slm-lstm"),
+  task: z.literal("classification"),
+  d_embedding: size.multipleOf(16),
+  /** Elements of a state, in encoder and decoder alike. */
+  d_model: size.multipleOf(16),
+  n_enc_layers: z.literal(1),
+  n_dec_layers: z.literal(1),
+  ...tokens,
+  ...source,
+  heads,
+});
+
+export const classificationConfigSchema = z.discriminatedUnion("model_type", [
+  encoderClassificationConfigSchema,
+  lstmClassificationConfigSchema,
+]);
 
 export const modelConfigSchema = z.discriminatedUnion("task", [translationConfigSchema, classificationConfigSchema]);
 
 export type TranslationConfig = z.infer<typeof translationConfigSchema>;
-export type ClassificationConfig = z.infer<typeof classificationConfigSchema>;
+export type EncoderClassificationConfig = z.infer<typeof encoderClassificationConfigSchema>;
+export type LstmClassificationConfig = z.infer<typeof lstmClassificationConfigSchema>;
+export type ClassificationConfig = EncoderClassificationConfig | LstmClassificationConfig;
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type Task = ModelConfig["task"];
 /** The configuration of a model for one task. */
 export type ConfigOf<T extends Task> = Extract<ModelConfig, { task: T }>;
+/** Those of a transformer. */
+export type TransformerConfig = TranslationConfig | EncoderClassificationConfig;
 /** The part of a configuration that the encoder needs. */
 export type EncoderConfig = Pick<
-  ModelConfig,
+  TransformerConfig,
   "d_model" | "d_ff" | "n_heads" | "n_enc_layers" | "vocab_size" | "max_seq_len" | "activation" | "layer_norm_eps"
 >;
 
@@ -166,8 +205,16 @@ function isFor<T extends Task>(task: T, config: ModelConfig): config is ConfigOf
   return config.task === task;
 }
 
+/** @throws Error if the model is none */
+export function expectTransformer<Config extends ModelConfig>(
+  config: Config,
+): Exclude<Config, { model_type: "edge-slm-lstm" }> {
+  if (config.model_type === "edge-slm-lstm") throw new Error(`expected a transformer, got an ${config.model_type}`);
+  return config as Exclude<Config, { model_type: "edge-slm-lstm" }>;
+}
+
 /** Channels of one attention head. */
-export function headSize(config: Pick<ModelConfig, "d_model" | "n_heads">): number {
+export function headSize(config: Pick<TransformerConfig, "d_model" | "n_heads">): number {
   return config.d_model / config.n_heads;
 }
 
@@ -184,16 +231,38 @@ export interface TensorSpec {
  * engine reads them: the one list all three share.
  */
 export function tensorSpecs(config: ModelConfig): TensorSpec[] {
+  return config.model_type === "edge-slm-lstm" ? lstmSpecs(config) : transformerSpecs(config);
+}
+
+/** Gates are stacked as PyTorch and Keras stack them: input gate, forget gate, candidate, output gate. */
+function lstmSpecs({ d_embedding, d_model, vocab_size, heads }: LstmClassificationConfig): TensorSpec[] {
+  const cell = (side: "encoder" | "decoder"): TensorSpec[] => [
+    { name: `${side}.input.weight`, shape: [4 * d_model, d_embedding], kind: "matrix" },
+    { name: `${side}.input.bias`, shape: [4 * d_model], kind: "bias" },
+    { name: `${side}.recurrent.weight`, shape: [4 * d_model, d_model], kind: "matrix" },
+  ];
+  return [
+    { name: "embedding.weight", shape: [vocab_size, d_embedding], kind: "matrix" },
+    ...cell("encoder"),
+    ...cell("decoder"),
+    ...heads.flatMap(({ name, labels }) => linearSpecs(`heads.${name}`, labels.length, d_model)),
+  ];
+}
+
+function linearSpecs(name: string, n: number, k: number): TensorSpec[] {
+  return [
+    { name: `${name}.weight`, shape: [n, k], kind: "matrix" },
+    { name: `${name}.bias`, shape: [n], kind: "bias" },
+  ];
+}
+
+function transformerSpecs(config: TransformerConfig): TensorSpec[] {
   const { d_model, d_ff, vocab_size, max_seq_len } = config;
   const specs: TensorSpec[] = [
     { name: "embedding.weight", shape: [vocab_size, d_model], kind: "matrix" },
     { name: "positions.weight", shape: [max_seq_len, d_model], kind: "positions" },
   ];
-  const linear = (name: string, n: number, k: number) =>
-    specs.push(
-      { name: `${name}.weight`, shape: [n, k], kind: "matrix" },
-      { name: `${name}.bias`, shape: [n], kind: "bias" },
-    );
+  const linear = (name: string, n: number, k: number) => specs.push(...linearSpecs(name, n, k));
   const norm = (name: string) =>
     specs.push(
       { name: `${name}.weight`, shape: [d_model], kind: "norm_weight" },

@@ -16,6 +16,7 @@ export interface RunTimes {
 }
 
 const WARM_UP_RUNS = 20;
+const GREEDY = { beamSize: 1, shortlist: false };
 
 export class TranslationBench {
   readonly #model: Transformer;
@@ -36,9 +37,13 @@ export class TranslationBench {
     return new TranslationBench(await load(), await loadRecorded(load));
   }
 
-  /** @param source token ids without the end token @returns the greedy target's token ids */
+  /**
+   * Over the whole vocabulary, as the peer.
+   * @param source token ids without the end token
+   * @returns the greedy target's token ids
+   */
   async translate(source: readonly number[]): Promise<number[]> {
-    const [[best] = []] = await generate(this.#model, [source], { beamSize: 1 });
+    const [[best] = []] = await generate(this.#model, [source], GREEDY);
     return best!.tokens;
   }
 
@@ -77,6 +82,6 @@ export class TranslationBench {
 
   #record(source: readonly number[]): Promise<Call[]> {
     const { model, record } = this.#recorded;
-    return record(() => generate(model, [source], { beamSize: 1 }));
+    return record(() => generate(model, [source], GREEDY));
   }
 }

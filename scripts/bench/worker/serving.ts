@@ -142,6 +142,18 @@ function shareFigures(title: string, samples: Shares[]): Figure[] {
       ),
     );
   }
+  figures.push(
+    summarize(
+      "share outside the kernels, of the request less what HTTP alone costs",
+      "of it",
+      each((s) => 1 - s.kernels / (s.total - s.http)),
+    ),
+    summarize(
+      "  routing, validation, tokenizer and JSON: the request less HTTP alone and the engine",
+      "ms",
+      each((s) => s.total - s.http - s.engine),
+    ),
+  );
   const name = "share outside the kernels, of the whole request";
   figures.push(
     summarize(

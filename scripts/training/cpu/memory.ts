@@ -16,6 +16,8 @@ export interface TrainingKernels {
   f32_gemm(...args: Args<13>): void;
   f32_layer_norm(...args: Args<7>): void;
   f32_layer_norm_backward(...args: Args<9>): void;
+  f32_lstm_cell(...args: Args<5>): void;
+  f32_lstm_cell_backward(...args: Args<8>): void;
   f32_attention_forward(...args: Args<12>): void;
   f32_attention_backward(...args: Args<15>): void;
   f32_relu(n: number, x: Address, y: Address): void;

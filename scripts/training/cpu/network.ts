@@ -2,14 +2,19 @@
  * The network on a tape: the same arithmetic as ../blocks.ts and the losses beside it (translation.ts, classification.ts,
  * masked-tokens.ts), which are its oracle in the tests.
  */
-import type { ClassificationConfig, EncoderConfig, TranslationConfig } from "../../../worker/model/config.ts";
+import {
+  type ClassificationConfig,
+  type EncoderClassificationConfig,
+  type EncoderConfig,
+  expectTransformer,
+  type TranslationConfig,
+} from "../../../worker/model/config.ts";
 import type { HostArray, HostBatch } from "../batches.ts";
-import { labelOffsets } from "../classification.ts";
 import type { Objective } from "../objectives.ts";
+import { headsLoss, type Weights } from "./heads.ts";
+import { lstmLoss, lstmVectors } from "./lstm.ts";
 import type { Segment, Tape, Tensor } from "./tape.ts";
 
-/** Every weight by its name in `tensorSpecs()`; vectors are one row. */
-export type Weights = (name: string) => Tensor;
 type Arrays = HostBatch["arrays"];
 
 /** The loss of a batch, summed over what it counts: [smoothed, plain], nats. */
@@ -20,12 +25,14 @@ export function runLoss(
   objective: Objective,
   labelSmoothing: number,
 ): [number, number] {
-  const network = new Network(tape, weights, objective.config);
+  const { config } = objective;
+  if (config.model_type === "edge-slm-lstm") return lstmLoss(tape, weights, arrays, config, labelSmoothing);
+  const network = new Network(tape, weights, config);
   switch (objective.kind) {
     case "translation":
       return network.translationLoss(arrays, objective.config, labelSmoothing);
     case "classification":
-      return network.classificationLoss(arrays, objective.config, labelSmoothing);
+      return network.classificationLoss(arrays, expectTransformer(objective.config), labelSmoothing);
     case "masked-tokens":
       return network.maskedTokensLoss(arrays, labelSmoothing);
   }
@@ -39,7 +46,19 @@ export function runLogits(
   config: ClassificationConfig,
   heads: readonly number[],
 ): Tensor[] {
-  return new Network(tape, weights, config).classificationLogits(arrays, config, heads);
+  const vectors = vectorsOf(tape, weights, arrays, config);
+  return heads.map((head) => {
+    const name = `heads.${config.heads[head]!.name}`;
+    return tape.linear(vectors, weights(`${name}.weight`), weights(`${name}.bias`));
+  });
+}
+
+/** [texts, d_model], in the order of the batch's texts */
+function vectorsOf(tape: Tape, weights: Weights, arrays: Arrays, config: ClassificationConfig): Tensor {
+  if (config.model_type !== "edge-slm-lstm") return new Network(tape, weights, config).vectors(arrays);
+  const { vectors, rows } = lstmVectors(tape, weights, arrays, config)!;
+  const order = [...rows.keys()].sort((a, b) => rows[a]! - rows[b]!);
+  return tape.gather(vectors, order);
 }
 
 /** The real tokens of packed rows, one text behind the other. */
@@ -109,39 +128,20 @@ class Network {
     );
   }
 
-  classificationLoss(arrays: Arrays, config: ClassificationConfig, smoothing: number): [number, number] {
+  classificationLoss(arrays: Arrays, config: EncoderClassificationConfig, smoothing: number): [number, number] {
     const tape = this.#tape;
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (texts.segments.length === 0) return [0, 0];
     const pooled = tape.dropout(tape.pool(this.#encode(texts), texts.segments));
-    const { offsets } = labelOffsets(config);
     const [, slots] = arrays.label!.shape as [number, number];
-    let smoothed = 0;
-    let plain = 0;
-    // Each head sees its own texts only.
-    config.heads.forEach(({ name, labels }, head) => {
-      const at = (i: number) => texts.slots[i]!.row * slots + texts.slots[i]!.slot;
-      const own = texts.slots.map((_, i) => i).filter((i) => arrays.head!.data[at(i)] === head);
-      if (own.length === 0) return;
-      const [weight, bias] = [this.#weights(`heads.${name}.weight`), this.#weights(`heads.${name}.bias`)];
-      const logits = tape.linear(tape.gather(pooled, own), weight, bias);
-      const classes = own.map((i) => ({
-        first: 0,
-        count: labels.length,
-        label: arrays.label!.data[at(i)]! - offsets[head]!,
-      }));
-      const [s, p] = tape.crossEntropy(logits, smoothing, classes);
-      smoothed += s;
-      plain += p;
-    });
-    return [smoothed, plain];
+    const places = texts.slots.map(({ row, slot }) => row * slots + slot);
+    return headsLoss(tape, this.#weights, pooled, arrays, places, config, smoothing);
   }
 
-  classificationLogits(arrays: Arrays, config: ClassificationConfig, heads: readonly number[]): Tensor[] {
-    const tape = this.#tape;
+  /** The mean of each text's outputs, [texts, d_model] */
+  vectors(arrays: Arrays): Tensor {
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
-    const pooled = tape.pool(this.#encode(texts), texts.segments);
-    return heads.map((head) => this.#linear(pooled, `heads.${config.heads[head]!.name}`));
+    return this.#tape.pool(this.#encode(texts), texts.segments);
   }
 
   maskedTokensLoss(arrays: Arrays, smoothing: number): [number, number] {
@@ -172,7 +172,10 @@ class Network {
   }
 
   #embed({ tokens, positions }: Packed): Tensor {
-    return this.#tape.embed(tokens, positions, this.#weights("embedding.weight"), this.#weights("positions.weight"));
+    return this.#tape.embed(tokens, this.#weights("embedding.weight"), {
+      positions,
+      table: this.#weights("positions.weight"),
+    });
   }
 
   #selfAttention(x: Tensor, layer: string, segments: Segment[], causal: boolean): Tensor {

@@ -13,6 +13,12 @@ export interface Tensor {
   readonly gradient: Address;
 }
 
+/** [texts, d_model] each. */
+export interface LstmState {
+  readonly h: Tensor;
+  readonly c: Tensor;
+}
+
 /** Rows of one text (or one side of a sentence pair) in a matrix. */
 export interface Segment {
   readonly start: number;
@@ -171,8 +177,8 @@ export class Tape {
     return y;
   }
 
-  /** embedding[token] · sqrt(d_model) + positions[position] → [P, d_model] */
-  embed(tokens: Int32Array, positions: Int32Array, embedding: Tensor, table: Tensor): Tensor {
+  /** embedding[token] · sqrt(d_model) + table[position] → [P, d_model] */
+  embed(tokens: Int32Array, embedding: Tensor, at?: { positions: Int32Array; table: Tensor }): Tensor {
     const { kernels } = this.#arena;
     const d = embedding.columns;
     const factor = Math.sqrt(d);
@@ -180,7 +186,7 @@ export class Tape {
     const x = this.#createZeros(tokens.length, d);
     tokens.forEach((token, i) => {
       kernels.f32_axpy(d, factor, embedding.value + token * rowBytes, x.value + i * rowBytes);
-      kernels.f32_axpy(d, 1, table.value + positions[i]! * rowBytes, x.value + i * rowBytes);
+      if (at) kernels.f32_axpy(d, 1, at.table.value + at.positions[i]! * rowBytes, x.value + i * rowBytes);
     });
     this.#notes.push(() => {
       tokens.forEach((token, i) => {
@@ -188,6 +194,79 @@ export class Tape {
       });
     });
     return x;
+  }
+
+  /**
+   * A long short-term memory over texts side by side, those that go on the first rows of each step.
+   * @param gates [Σ going, 4 · d] what the gates get from the input, step by step; what they get from the state is added
+   * @param recurrent [4 · d, d]
+   * @param going texts of each step, never more than of the one before
+   * @param start the state before the first step, [going[0], d] each. Default: zeros
+   * @returns the state of each text after its last step
+   */
+  lstm(gates: Tensor, recurrent: Tensor, going: readonly number[], start?: LstmState): LstmState {
+    const { kernels } = this.#arena;
+    const d = recurrent.columns;
+    const texts = going[0]!;
+    const { rows } = gates;
+    const firsts: number[] = [];
+    for (const [t] of going.entries()) firsts.push(t === 0 ? 0 : firsts[t - 1]! + going[t - 1]!);
+    const state = (at: Address, row: number) => at + row * d * F32;
+    const gate = (at: Address, row: number) => at + row * 4 * d * F32;
+    // The state before each step, and c after it; row by row as the gates.
+    const hBefore = this.#arena.allocateZeros(rows * d);
+    const cBefore = this.#arena.allocateZeros(rows * d);
+    const cAfter = this.#arena.allocate(rows * d);
+    const [h, c] = [this.#create(texts, d), this.#create(texts, d)];
+    if (start) {
+      this.#arena.copy(start.h.value, hBefore, texts * d);
+      this.#arena.copy(start.c.value, cBefore, texts * d);
+    }
+    const hasState = (t: number) => t > 0 || start !== undefined;
+    for (const [t, m] of going.entries()) {
+      const first = firsts[t]!;
+      const [a, b, after] = [gate(gates.value, first), state(hBefore, first), state(cAfter, first)];
+      if (hasState(t)) {
+        kernels.f32_gemm(m, 4 * d, d, b, d * F32, F32, recurrent.value, F32, d * F32, 0, a, 4 * d * F32, 1);
+      }
+      this.#arena.copy(state(cBefore, first), after, m * d);
+      kernels.f32_lstm_cell(m, d, a, after, h.value);
+      this.#arena.copy(after, c.value, m * d);
+      const next = going[t + 1] ?? 0;
+      this.#arena.copy(h.value, state(hBefore, first + m), next * d);
+      this.#arena.copy(after, state(cBefore, first + m), next * d);
+    }
+    this.#notes.push(() => {
+      const [dh, dc] = [h.gradient, c.gradient];
+      for (let t = going.length - 1; t >= 0; t--) {
+        const first = firsts[t]!;
+        const m = going[t]!;
+        const [a, da] = [gate(gates.value, first), gate(gates.gradient, first)];
+        kernels.f32_lstm_cell_backward(m, d, a, state(cBefore, first), state(cAfter, first), dh, dc, da);
+        if (hasState(t)) {
+          kernels.f32_gemm(m, d, 4 * d, da, 4 * d * F32, F32, recurrent.value, d * F32, F32, 0, dh, d * F32, 0);
+        }
+      }
+      kernels.f32_gemm(
+        4 * d,
+        d,
+        rows,
+        gates.gradient,
+        F32,
+        4 * d * F32,
+        hBefore,
+        d * F32,
+        F32,
+        0,
+        recurrent.gradient,
+        d * F32,
+        1,
+      );
+      if (!start) return;
+      kernels.f32_axpy(texts * d, 1, dh, start.h.gradient);
+      kernels.f32_axpy(texts * d, 1, dc, start.c.gradient);
+    });
+    return { h, c };
   }
 
   /** The mean of each segment's rows → [segments, columns] */

@@ -1,6 +1,7 @@
 /** Our own forward and backward pass beside jax-js's, which differentiates the same network by itself. */
 import { expect, test } from "vitest";
 import type { HostBatch } from "../../../scripts/training/batches.ts";
+import { lstmBatches } from "../../../scripts/training/lstm-batches.ts";
 import type { Objective } from "../../../scripts/training/objectives.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
 import { uniformStream } from "../../../scripts/training/random.ts";
@@ -8,7 +9,7 @@ import { createReplica } from "../../../scripts/training/replicas.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
-import { countedTexts, reversals, TINY, TINY_CLASSIFIER } from "../tiny.ts";
+import { countedTexts, reversals, TINY, TINY_CLASSIFIER, TINY_LSTM } from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
 const pairs = { rows: 3, sourceLength: 20, targetLength: 24 };
@@ -30,29 +31,36 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
     objective: { kind: "masked-tokens", config: TINY_CLASSIFIER },
     batch: [...maskedBatches(countedTexts(11, 24, 7), texts, TINY_CLASSIFIER, 4, 1)][0]![0]!,
   },
+  {
+    objective: { kind: "classification", config: TINY_LSTM },
+    batch: [...lstmBatches(countedTexts(11, 25, 11), { rows: 12, length: 12, slots: 1 }, TINY_LSTM, 1, 1)][0]![0]!,
+  },
 ];
 
-test.each(cases)("losses and gradients of $objective.kind are jax-js's", async ({ objective, batch }) => {
-  const slices = parameterSlices(objective.config);
-  const parameters = new Float32Array(parameterCount(slices));
-  initializeParameters(parameters, slices, objective.config, 5);
-  disturb(parameters, slices, uniformStream(6));
-  const [ours, jax] = await Promise.all(
-    (["cpu", "wasm"] as const).map(async (device) => {
-      const replica = await createReplica({ device, objective, regularization: { dropout: 0, labelSmoothing: 0.1 } });
-      const gradients = new Float32Array(parameters.length);
-      return { gradients, result: await replica.gradients(parameters, batch, 0, gradients) };
-    }),
-  );
-  expect(ours!.result.count).toBe(jax!.result.count);
-  expect(ours!.result.loss / jax!.result.loss).toBeCloseTo(1, 4);
-  expect(ours!.result.smoothedLoss / jax!.result.smoothedLoss).toBeCloseTo(1, 4);
-  for (const { name, offset, length } of slices) {
-    const [a, b] = [ours!, jax!].map(({ gradients }) => gradients.subarray(offset, offset + length));
-    const difference = Math.hypot(...a!.map((value, i) => value - b![i]!));
-    expect(difference, name).toBeLessThan(2e-4 * Math.hypot(...b!) + 1e-4);
-  }
-});
+test.each(cases)(
+  "losses and gradients of $objective.config.model_type, $objective.kind, are jax-js's",
+  async ({ objective, batch }) => {
+    const slices = parameterSlices(objective.config);
+    const parameters = new Float32Array(parameterCount(slices));
+    initializeParameters(parameters, slices, objective.config, 5);
+    disturb(parameters, slices, uniformStream(6));
+    const [ours, jax] = await Promise.all(
+      (["cpu", "wasm"] as const).map(async (device) => {
+        const replica = await createReplica({ device, objective, regularization: { dropout: 0, labelSmoothing: 0.1 } });
+        const gradients = new Float32Array(parameters.length);
+        return { gradients, result: await replica.gradients(parameters, batch, 0, gradients) };
+      }),
+    );
+    expect(ours!.result.count).toBe(jax!.result.count);
+    expect(ours!.result.loss / jax!.result.loss).toBeCloseTo(1, 4);
+    expect(ours!.result.smoothedLoss / jax!.result.smoothedLoss).toBeCloseTo(1, 4);
+    for (const { name, offset, length } of slices) {
+      const [a, b] = [ours!, jax!].map(({ gradients }) => gradients.subarray(offset, offset + length));
+      const difference = Math.hypot(...a!.map((value, i) => value - b![i]!));
+      expect(difference, name).toBeLessThan(2e-4 * Math.hypot(...b!) + 1e-4);
+    }
+  },
+);
 
 test("an empty batch has no loss and no gradient", async () => {
   const {
