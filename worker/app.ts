@@ -4,21 +4,39 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import type { App, AppEnv } from "./context.ts";
-import { Problem, rejectInvalid, renderProblem, toProblem } from "./errors.ts";
+import { Problem, rejectInvalid, renderProblem, StoredAnswer, toProblem } from "./errors.ts";
 import { addLimits } from "./middleware/limits.ts";
+import { addPayment } from "./middleware/payment.ts";
+import { addAccount } from "./routes/account.ts";
+import { addAdminAccounts } from "./routes/admin-accounts.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
 import { addModels } from "./routes/models.ts";
+import { addPrices } from "./routes/prices.ts";
+import { addStripe } from "./routes/stripe.ts";
 import { addTranslate } from "./routes/translate.ts";
 import { readScope } from "./scope.ts";
 import { ModelStore } from "./store.ts";
+
+const EXPOSED_HEADERS = [
+  "retry-after",
+  "allow",
+  "ratelimit",
+  "ratelimit-policy",
+  "payment-required",
+  "payment-response",
+  "charged-micro-usd",
+  "credit-micro-usd",
+  "idempotency-replayed",
+];
 
 /** @param store the models of the isolate; tests bring their own */
 export function createApp(store = new ModelStore()): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid });
   app.onError((error, c) => {
+    if (error instanceof StoredAnswer) return error.response;
     // Nobody reads it; 499 is what nginx logs for a client that left.
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
     return renderProblem(toProblem(error), c);
@@ -27,7 +45,7 @@ export function createApp(store = new ModelStore()): App {
     throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
   });
   // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
-  app.use(cors({ origin: "*", exposeHeaders: ["retry-after", "allow"] }));
+  app.use(cors({ origin: "*", exposeHeaders: EXPOSED_HEADERS }));
   app.use(async (c, next) => {
     c.set("store", store);
     c.set(
@@ -40,12 +58,17 @@ export function createApp(store = new ModelStore()): App {
     await work;
   });
   addLimits(app);
+  addPayment(app);
   addHealth(app);
   addModels(app);
   addTranslate(app);
   addClassify(app);
   addHooks(app);
   addIntake(app);
+  addPrices(app);
+  addAccount(app);
+  addAdminAccounts(app);
+  addStripe(app);
   refuseOtherMethods(app);
   return app;
 }

@@ -1,11 +1,12 @@
 /** What a request finds in its context: types that the app, its middleware and its routes share. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Env } from "./env.ts";
+import type { Payment } from "./middleware/payment.ts";
 import type { ModelStore, RequestScope } from "./store.ts";
 
 export interface AppEnv {
   Bindings: Env;
-  Variables: { store: ModelStore; scope: RequestScope };
+  Variables: { store: ModelStore; scope: RequestScope; payment: Payment; account: string };
 }
 
 export type App = OpenAPIHono<AppEnv>;

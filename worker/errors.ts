@@ -11,22 +11,35 @@ const KINDS = {
   malformed_request: [400, "The request is malformed"],
   unauthorized: [401, "The key is missing or wrong"],
   invalid_signature: [401, "The signature is missing or wrong"],
+  payment_required: [402, "The request must be paid"],
+  insufficient_credit: [402, "The account has too little credit"],
   admin_disabled: [403, "The operator's routes are closed"],
+  spending_limit: [403, "The key's spending limit is reached"],
+  key_forbidden: [403, "The key may not do this"],
   not_found: [404, "There is no such route"],
   unknown_model: [404, "There is no such model"],
   unknown_hook: [404, "There is no such hook"],
   unknown_event: [404, "There is no such event"],
+  unknown_account: [404, "There is no such account"],
   method_not_allowed: [405, "The route has no such method"],
   conflict: [409, "Somebody else has changed it meanwhile"],
+  account_exists: [409, "There is such an account"],
+  request_in_progress: [409, "The same request is in work"],
+  payment_conflict: [409, "The payment was used for another request"],
   too_long: [413, "The text is too long"],
   unsupported_media_type: [415, "The body is not JSON"],
   unsupported_language: [422, "The model does not know this language"],
   invalid_hook: [422, "The hook cannot work like this"],
   unsupported_task: [422, "The model does not know this task"],
+  idempotency_mismatch: [422, "The Idempotency-Key was used for another request"],
+  rate_limited: [429, "Too many requests"],
   internal_error: [500, "The server failed"],
   hooks_disabled: [503, "Hooks are not set up"],
   model_unavailable: [503, "The model cannot be loaded"],
   overloaded: [503, "The server is busy"],
+  not_configured: [503, "The server is not configured"],
+  took_too_long: [503, "The request took too long"],
+  facilitator_unavailable: [503, "Payments cannot be checked now"],
 } as const;
 
 export type ProblemKind = keyof typeof KINDS;
@@ -47,6 +60,15 @@ export type ProblemBody = z.infer<typeof problemSchema>;
 export function problemResponse(description: string) {
   return { description, content: { "application/problem+json": { schema: problemSchema } } };
 }
+
+/** What a route that is paid for may answer besides. */
+export const paymentResponses = {
+  401: problemResponse("The API key is missing or wrong"),
+  402: problemResponse("The request must be paid; the header `payment-required` says how by x402"),
+  403: problemResponse("The key may not do this, or its spending limit is reached"),
+  409: problemResponse("The same request is in work, or its payment was used for another one"),
+  429: problemResponse("Too many requests"),
+};
 
 /** An error that the caller is told about. */
 export class Problem extends Error {
@@ -74,6 +96,16 @@ export class Problem extends Error {
   get body(): ProblemBody {
     const [status, title] = KINDS[this.kind];
     return { type: `urn:edge-slm:problem:${this.kind}`, title, status, detail: this.message, ...this.extensions };
+  }
+}
+
+/** No error: the request was answered before, and this is the answer. Thrown so that no work follows. */
+export class StoredAnswer extends Error {
+  readonly response: Response;
+
+  constructor(response: Response) {
+    super("answered before");
+    this.response = response;
   }
 }
 

@@ -8,43 +8,87 @@ import { toProblem } from "./errors.ts";
 
 /**
  * Never fails and never waits: if the reader is gone, the work's signal says so, and one that is slow must not hold up
- * the work, which holds a model. What was not read yet is kept; it is no larger than the answer.
+ * the work, which holds a model. What was not read yet is kept; it is no larger than the answer. `onSent` is called once
+ * the reader took the event.
  */
-export type Send = (event: string, data: unknown) => void;
+export type Send = (event: string, data: unknown, onSent?: () => void) => void;
+
+/** What somebody else wants to know of a stream. */
+export interface StreamObserver {
+  /** As it is handed over to be sent, but for an error. */
+  written(text: string): void;
+  /**
+   * The work is done and the reader has all but the last event, which goes out after this.
+   * @throws what the reader is told instead of it
+   */
+  completing(last: string): Promise<void>;
+  /** All was read; or the reader left; or the work failed, which the reader was told. */
+  ended(end: "complete" | "left" | "failed"): Promise<void>;
+}
+
+/** What says that the work is done. */
+export interface LastEvent {
+  event: string;
+  data: unknown;
+}
+
+export const EVENT_STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  // Asks proxies not to hold the events back (nginx and those that follow it).
+  "x-accel-buffering": "no",
+};
 
 /**
  * @param signal aborts when the request does
- * @param work sends the events; its own signal aborts when the request or the reader of the response does
+ * @param work sends the events but for the last, which it returns; its own signal aborts when the request or the reader of
+ * the response does
  */
 export function sendEvents(
   c: Context,
   signal: AbortSignal,
-  work: (send: Send, signal: AbortSignal) => Promise<void>,
+  work: (send: Send, signal: AbortSignal) => Promise<LastEvent>,
+  observer?: StreamObserver,
 ): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const gone = new AbortController();
   writer.closed.catch((reason) => gone.abort(reason));
   const encoder = new TextEncoder();
-  const send: Send = (event, data) => {
-    // JSON has no line break in it, so the data are one line.
-    const bytes = encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    writer.write(bytes).catch(() => {});
+  let taken: Promise<void> = Promise.resolve();
+  const write = (text: string, onSent?: () => void) => {
+    taken = writer.write(encoder.encode(text));
+    taken.then(onSent, () => {});
+  };
+  const send: Send = (event, data, onSent) => {
+    const text = formatEvent(event, data);
+    observer?.written(text);
+    write(text, onSent);
   };
   const run = async () => {
+    let end: "complete" | "left" | "failed" = "complete";
     try {
-      await work(send, AbortSignal.any([signal, gone.signal]));
+      const last = await work(send, AbortSignal.any([signal, gone.signal]));
+      const text = formatEvent(last.event, last.data);
+      await taken;
+      await observer?.completing(text);
+      write(text);
     } catch (error) {
-      if (!signal.aborted && !gone.signal.aborted) send("error", toProblem(error).body);
+      end = signal.aborted || gone.signal.aborted ? "left" : "failed";
+      if (end === "failed") write(formatEvent("error", toProblem(error).body));
     }
-    await writer.close();
+    // Work that failed stays so, whether its error was read or not: a connection that ends may abort the signal too.
+    await writer.close().catch(() => {
+      if (end === "complete") end = "left";
+    });
+    await observer?.ended(end);
   };
   // Outlives the reader, so that what the work holds is released. A reader that left is no error.
-  c.executionCtx.waitUntil(run().catch(() => {}));
-  return c.body(readable, 200, {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    // Asks proxies not to hold the events back (nginx and those that follow it).
-    "x-accel-buffering": "no",
-  });
+  c.executionCtx.waitUntil(run().catch((error) => console.error(error)));
+  return c.body(readable, 200, EVENT_STREAM_HEADERS);
+}
+
+/** JSON has no line break in it, so the data are one line. */
+function formatEvent(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

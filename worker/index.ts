@@ -8,7 +8,10 @@ import { consume, type HookMessage } from "./hooks/consumer.ts";
 import { readScope } from "./scope.ts";
 import { ModelStore } from "./store.ts";
 
-export { Directory } from "./hooks/directory.ts";
+export { AccountDirectory } from "./billing/directory.ts";
+export { FreeQuota } from "./billing/free-quota.ts";
+export { Ledger } from "./billing/ledger.ts";
+export { HookDirectory } from "./hooks/directory.ts";
 export { HookObject } from "./hooks/hook-object.ts";
 
 const store = new ModelStore();

@@ -86,26 +86,29 @@ export async function translate(plan: Plan, model: Translator, options: Translat
 /**
  * Translates sentence by sentence in reading order and reports the text as it grows, a token at a time when greedy, a
  * sentence at a time with a beam, whose text is only known at its end.
- * @param onDelta gets the index of the text and what to append to its translation
+ * @param onDelta gets the index of the text, what to append to its translation, and how many characters of all texts
+ * are being translated or were, up to the end of this sentence
  */
 export async function translateStreaming(
   plan: Plan,
   model: Translator,
   options: TranslateOptions,
-  onDelta: (index: number, delta: string) => void,
+  onDelta: (index: number, delta: string, characters: number) => void,
 ): Promise<Translation[]> {
   const translations: Translation[] = [];
+  let characters = 0;
   for (const [index, pieces] of plan.entries()) {
     const translation = new TranslationBuilder();
     for (const piece of pieces) {
       options.signal.throwIfAborted();
+      characters += piece.text.length;
       if (!piece.tokens) {
         translation.addVerbatim(piece);
-        onDelta(index, piece.text);
+        onDelta(index, piece.text, characters);
         continue;
       }
       const decoder = new StreamDecoder(model.tokenizer);
-      const onToken = (_: number, id: number) => onDelta(index, decoder.push(id));
+      const onToken = (_: number, id: number) => onDelta(index, decoder.push(id), characters);
       const hypotheses = await generate(
         model.engine,
         [piece.tokens],
@@ -113,7 +116,7 @@ export async function translateStreaming(
         options.beamSize === 1 ? { ...options, onToken, macsPerTurn: 0 } : options,
       );
       const hypothesis = hypotheses[0]![0]!;
-      onDelta(index, decoder.finish(hypothesis.tokens));
+      onDelta(index, decoder.finish(hypothesis.tokens), characters);
       translation.addSentence(piece, hypothesis, decoder.text);
     }
     translations.push(translation.build());

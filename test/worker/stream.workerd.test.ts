@@ -2,7 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { Hono } from "hono";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { overloaded } from "../../worker/errors.ts";
-import { sendEvents } from "../../worker/events.ts";
+import { type Send, type StreamObserver, sendEvents } from "../../worker/events.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { StreamDecoder } from "../../worker/translate.ts";
 import golden from "../fixtures/tiny/golden.json";
@@ -103,6 +103,46 @@ describe("sendEvents", () => {
       { event: "delta", data: { text: "a\nb" } },
       { event: "error", data: expect.objectContaining({ status: 503, detail: "no room" }) },
     ]);
+  });
+
+  it.each([
+    ["complete", async () => ({ event: "result", data: 1 })],
+    [
+      "failed",
+      async (send: Send) => {
+        send("delta", 1);
+        throw overloaded("no room");
+      },
+    ],
+  ] as const)("tells who watches that the work is %s, and asks before the last event", async (end, work) => {
+    vi.spyOn(console, "error").mockImplementationOnce(() => {});
+    const seen: unknown[] = [];
+    const observer: StreamObserver = {
+      written: (text) => seen.push(text),
+      completing: async (last) => void seen.push(["completing", last]),
+      ended: async (how) => void seen.push(how),
+    };
+    const app = new Hono().get("/", (c) => sendEvents(c, c.req.raw.signal, work, observer));
+    const response = await app.request("/", {}, {}, createExecutionContext());
+    await response.text();
+    await vi.waitFor(() => expect(seen.at(-1)).toBe(end));
+    const first = end === "complete" ? ["completing", "event: result\ndata: 1\n\n"] : "event: delta\ndata: 1\n\n";
+    expect(seen).toEqual([first, end]);
+  });
+
+  it("sends the problem instead of the last event, if that is refused", async () => {
+    const observer: StreamObserver = {
+      written: () => {},
+      completing: async () => {
+        throw overloaded("not paid");
+      },
+      ended: async () => {},
+    };
+    vi.spyOn(console, "error").mockImplementationOnce(() => {});
+    const work = async () => ({ event: "result", data: "secret" });
+    const app = new Hono().get("/", (c) => sendEvents(c, c.req.raw.signal, work, observer));
+    const text = await (await app.request("/", {}, {}, createExecutionContext())).text();
+    expect(parseEvents(text).map(({ event }) => event)).toEqual(["error"]);
   });
 
   it("tells nothing of a fault of ours", async () => {

@@ -4,7 +4,7 @@ import type { Env } from "../env.ts";
 
 const SCHEMA = "CREATE TABLE IF NOT EXISTS hooks (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE)";
 
-export class Directory extends DurableObject<Env> {
+export class HookDirectory extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
 
   constructor(state: DurableObjectState, env: Env) {
@@ -27,6 +27,6 @@ export class Directory extends DurableObject<Env> {
   }
 }
 
-export function directoryOf(env: Pick<Env, "HOOK_DIRECTORY">): DurableObjectStub<Directory> {
+export function directoryOf(env: Pick<Env, "HOOK_DIRECTORY">): DurableObjectStub<HookDirectory> {
   return env.HOOK_DIRECTORY.get(env.HOOK_DIRECTORY.idFromName("all"));
 }

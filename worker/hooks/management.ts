@@ -17,7 +17,7 @@ import { hookObjectOf } from "./hook-object.ts";
 import { digestOf, randomSecret, requireHooksKey, seal, signingSecret, unseal } from "./secrets.ts";
 import { standardKey } from "./signatures.ts";
 
-type Variables = AppEnv["Variables"];
+type Variables = Pick<AppEnv["Variables"], "store" | "scope">;
 
 interface Changed {
   hook: Hook;

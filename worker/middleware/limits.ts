@@ -32,9 +32,10 @@ export function addLimits(app: App): void {
 
 /**
  * What a route asks for once the body is read.
+ * @returns characters of all texts together
  * @throws Problem too_long if there are more texts or characters than the settings allow
  */
-export function checkTexts(texts: string[], { maxTexts, maxCharacters }: Settings): void {
+export function checkTexts(texts: string[], { maxTexts, maxCharacters }: Settings): number {
   const extensions = { max_texts: maxTexts, max_characters: maxCharacters };
   if (texts.length > maxTexts) {
     const detail = `text: expected at most ${maxTexts} texts, got ${texts.length}; send several requests`;
@@ -48,4 +49,5 @@ export function checkTexts(texts: string[], { maxTexts, maxCharacters }: Setting
       { extensions },
     );
   }
+  return characters;
 }

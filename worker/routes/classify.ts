@@ -4,7 +4,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { type Classification, chooseModel, classifyTexts, planClassification } from "../classify.ts";
 import type { App } from "../context.ts";
-import { problemResponse } from "../errors.ts";
+import { paymentResponses, problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { cleanText } from "../text/clean.ts";
@@ -90,10 +90,13 @@ export const classifyRoute = createRoute({
   responses: {
     200: { description: "The labels", content: { "application/json": { schema: responseSchema } } },
     400: problemResponse("The request is malformed"),
+    ...paymentResponses,
     404: problemResponse("There is no such model"),
     413: problemResponse("The text is too long"),
     415: problemResponse("The body is not JSON"),
-    422: problemResponse("No model knows the task, or the text is in another alphabet"),
+    422: problemResponse(
+      "No model knows the task, or the text is in another alphabet; or the Idempotency-Key was used",
+    ),
     503: problemResponse("The model cannot be loaded; retry later"),
   },
 });
@@ -103,11 +106,12 @@ export function addClassify(app: App): void {
     const request = c.req.valid("json");
     const given = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
-    checkTexts(given, scope.settings);
+    const characters = checkTexts(given, scope.settings);
     const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
     const texts = given.map(cleanText);
     const tasks = tasksOf(request);
     const manifest = await chooseModel(store, scope, { model: request.model, tasks: tasks ?? [] }, texts);
+    await c.var.payment.reserve({ task: "classification", model: manifest.id, characters });
     const lease = await store.acquire(scope, manifest);
     try {
       const { id, version, config } = lease.model.manifest;

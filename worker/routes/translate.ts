@@ -3,8 +3,8 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../context.ts";
-import { Problem, problemResponse } from "../errors.ts";
-import { sendEvents } from "../events.ts";
+import { Problem, paymentResponses, problemResponse } from "../errors.ts";
+import { type Send, sendEvents } from "../events.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { Stopwatch } from "../stopwatch.ts";
@@ -89,10 +89,13 @@ export const translateRoute = createRoute({
       },
     },
     400: problemResponse("The request is malformed"),
+    ...paymentResponses,
     404: problemResponse("There is no such model"),
     413: problemResponse("The text is too long"),
     415: problemResponse("The body is not JSON"),
-    422: problemResponse("No model knows this pair of languages, or the text is in another alphabet"),
+    422: problemResponse(
+      "No model knows this pair of languages, or the text is in another alphabet; or the Idempotency-Key was used before",
+    ),
     503: problemResponse("The model cannot be loaded; retry later"),
   },
 });
@@ -102,9 +105,10 @@ export function addTranslate(app: App): void {
     const request = c.req.valid("json");
     const texts = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
-    checkTexts(texts, scope.settings);
+    const characters = checkTexts(texts, scope.settings);
     const watch = new Stopwatch(["load_ms", "queue_ms", "generate_ms"]);
     const manifest = await chooseModel(store, scope, request);
+    await c.var.payment.reserve({ task: "translation", model: manifest.id, characters });
     const lease = await store.acquire(scope, manifest);
     const body = (translations: Translation[]): TranslateResponse => ({
       model: { id: lease.model.manifest.id, version: lease.model.manifest.version },
@@ -126,18 +130,20 @@ export function addTranslate(app: App): void {
       watch.lap("queue_ms");
       if (request.stream) {
         streaming = true;
-        return sendEvents(c, options.signal, async (send, signal) => {
+        const paid = c.var.payment.stream();
+        const work = async (send: Send, signal: AbortSignal) => {
           try {
-            const onDelta = (index: number, text: string) => {
-              if (text !== "") send("delta", { index, text });
+            const onDelta = (index: number, text: string, characters: number) => {
+              if (text !== "") send("delta", { index, text }, () => paid.delivered(characters));
             };
             const translations = await translateStreaming(plan, lease.model, { ...options, signal }, onDelta);
             watch.lap("generate_ms");
-            send("result", body(translations));
+            return { event: "result", data: body(translations) };
           } finally {
             lease.release();
           }
-        });
+        };
+        return sendEvents(c, options.signal, work, paid);
       }
       const translations = await translate(plan, lease.model, options);
       watch.lap("generate_ms");

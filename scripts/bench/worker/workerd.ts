@@ -53,7 +53,11 @@ async function launch(modules: V4ModuleDefinition[], modulesRoot: string) {
 
 /** @returns milliseconds until workerd listened with an empty Worker that has our bindings */
 export async function startEmptyWorkerd(): Promise<number> {
-  const contents = "export default { fetch: () => new Response() };";
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  const objects = Object.values(workerOptions.durableObjects as Record<string, { className: string }>);
+  const classes = objects.map(({ className }) => `export class ${className} extends DurableObject {}`);
+  const contents = `import { DurableObject } from "cloudflare:workers"; ${classes.join(" ")}
+    export default { fetch: () => new Response() };`;
   const { miniflare, startMs } = await launch([{ type: "ESModule", path: "/index.js", contents }], "/");
   await miniflare.dispose();
   return startMs;

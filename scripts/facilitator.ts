@@ -1,0 +1,59 @@
+/**
+ * `npm run facilitator [-- --port N]`: an x402 facilitator for this machine, so that paying for a request can be tried
+ * without a chain: signatures are checked for real, the token is made up. Prints the settings that a Worker needs to use
+ * it. `npm run facilitator -- --pay URL` buys a translation from such a Worker with a throw-away key.
+ */
+import { x402Client } from "@x402/core/client";
+import { ExactEvmScheme } from "@x402/evm/exact/client";
+import { decodePaymentResponseHeader, wrapFetchWithPayment } from "@x402/fetch";
+import { Command } from "commander";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { fail, positiveInteger } from "./cli.ts";
+import { startFacilitator } from "./facilitator/server.ts";
+
+const START_BALANCE = 1_000_000_000n;
+const ASSET = { network: "eip155:84532", asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e" } as const;
+
+const options = new Command("facilitator")
+  .description("An x402 facilitator with a token of its own, for trying payments at home")
+  .option("--port <n>", "port to listen on", positiveInteger, 4020)
+  .option("--pay <url>", "buy one translation from the Worker at this address, through the facilitator that runs")
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ port: number; pay?: string }>();
+
+async function serve(port: number): Promise<void> {
+  const facilitator = await startFacilitator({
+    ...ASSET,
+    port,
+    assetName: "USDC",
+    assetVersion: "2",
+    startBalance: START_BALANCE,
+  });
+  const seller = privateKeyToAccount(generatePrivateKey()).address;
+  console.log(`The facilitator listens on ${facilitator.url} (Ctrl-C ends it). In .dev.vars, then npm start:
+
+BILLING=on
+X402_PAY_TO=${seller}
+X402_FACILITATOR_URL=${facilitator.url}
+`);
+  process.once("SIGINT", () => void facilitator.close());
+}
+
+async function buyTranslation(address: string): Promise<void> {
+  const buyer = privateKeyToAccount(generatePrivateKey());
+  const client = new x402Client().register("eip155:*", new ExactEvmScheme(buyer));
+  const pay = wrapFetchWithPayment(fetch, client);
+  const response = await pay(new URL("/v1/translate", address), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ text: "A man is riding a bicycle on the street.", source: "en", target: "de" }),
+  });
+  const receipt = response.headers.get("payment-response");
+  if (!response.ok || receipt === null)
+    throw new Error(`${address} answered ${response.status}: ${await response.text()}`);
+  console.log(JSON.stringify(await response.json(), null, 2));
+  console.log("paid:", JSON.stringify(decodePaymentResponseHeader(receipt), null, 2));
+}
+
+await (options.pay === undefined ? serve(options.port) : buyTranslation(options.pay)).catch(fail);
