@@ -15,7 +15,7 @@ import { findRecipe } from "./recipes/index.ts";
 /** Options that only one kind of model has. */
 const ONLY = {
   translation: ["beam", "lengthPenalty", "shortlist", "translations"],
-  classification: ["task", "compare", "explain"],
+  classification: ["task", "beside", "compare", "explain"],
 } as const;
 
 function nonNegative(text: string): number {
@@ -44,6 +44,7 @@ const program = new Command("eval")
   .option("--translations <file>", "write the int8 model's translations, one a line")
   .optionsGroup("Classification:")
   .option("--task <names>", "only these tasks, separated by commas")
+  .option("--beside <model>", "measure another classification model, too, e.g. lstm-en")
   .option("--no-compare", "without the models that are trained to stand beside it")
   .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger);
 

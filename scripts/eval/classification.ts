@@ -7,7 +7,7 @@
 import cliProgress from "cli-progress";
 import type { Classifier } from "../../worker/engine/heads.ts";
 import { loadClassifier } from "../../worker/engine/load.ts";
-import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { type ClassificationConfig, expectTask } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { cleanText } from "../../worker/text/clean.ts";
 import { textWindows } from "../../worker/text/windows.ts";
@@ -22,7 +22,7 @@ import { measureClassification, type OutOfScopeQuality } from "../metrics/classi
 import { type Answer, engineClassifier } from "../metrics/classify.ts";
 import { cpuMs } from "../metrics/cpu-time.ts";
 import { type DeletionFigures, testDeletion } from "../metrics/deletion.ts";
-import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
+import { findModelFolder, type ModelFolder, readModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
 import { formatTable, percent } from "../report/table.ts";
 import { parameterCount, parameterSlices } from "../training/parameters.ts";
@@ -150,6 +150,7 @@ async function openModels(
     const float = await FloatClassifier.load(options.float, config);
     models.push(compareClassifier(float, tokenizer, heads, { name: "float", parameters, bytes: 4 * parameters }));
   }
+  if (options.beside !== undefined) models.push(await openBeside(options.beside, loaded));
   if (options.compare === false) return models;
   const language = recipe.config.source_languages[0] === "zh" ? "zh" : "en";
   for (const other of OTHERS) {
@@ -160,6 +161,18 @@ async function openModels(
     );
   }
   return models;
+}
+
+/** Another int8 model, which must know every task that is measured. */
+async function openBeside(model: string, loaded: LoadedHead[]): Promise<ComparedModel> {
+  const folder = await readModelFolder(await findModelFolder(model));
+  const { id, files } = folder.manifest;
+  const config = expectTask("classification", folder.manifest.config);
+  const heads = loaded.map((head) => findHead(id, config, head));
+  const engine = await loadClassifier(config, weightsOf(folder), await loadKernels());
+  const parameters = parameterCount(parameterSlices(config));
+  const facts = { name: id, parameters, bytes: files["model.safetensors"].bytes };
+  return compareClassifier(engineClassifier(engine), tokenizerOf(folder), heads, facts);
 }
 
 async function measure(

@@ -18,6 +18,7 @@ export interface EvalOptions {
   /** Of classification. */
   task?: string;
   compare?: boolean;
+  beside?: string;
   explain?: number;
 }
 
