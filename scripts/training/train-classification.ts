@@ -119,11 +119,10 @@ function setTokenVectors(
   windows: number[][],
   seed: number,
 ): void {
-  const { vocab_size: vocabSize } = config;
-  const size = config.model_type === "edge-slm-lstm" ? config.d_embedding : config.d_model;
+  const { offset, shape } = parameterSlices(config).find(({ name }) => name === "embedding.weight")!;
+  const [vocabSize, size] = shape as [number, number];
   const startMs = performance.now();
   const vectors = tokenVectors(windows, { vocabSize, size, seed });
-  const { offset } = parameterSlices(config).find(({ name }) => name === "embedding.weight")!;
   for (let token = 0; token < vocabSize; token++) {
     const vector = vectors.subarray(token * size, (token + 1) * size);
     // Of length 1, as the random ones are on average; a token without neighbours keeps its own.
