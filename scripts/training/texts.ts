@@ -1,6 +1,6 @@
 /** Labelled texts of a recipe's heads → labels, and tokens with head and label by index. */
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
-import { classesOf, type LabelledText, type LoadedSet } from "../data/classification.ts";
+import { classesOf, type LabelledText, type LoadedSet, separate } from "../data/classification.ts";
 import type { ClassificationRecipe, DataOptions } from "../recipes/recipe.ts";
 import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { uniformStream } from "./random.ts";
@@ -20,7 +20,7 @@ export interface LoadedHead {
   rows: number[];
 }
 
-/** Loads every head's texts. @throws Error if a further set of a head has a label that the first does not know */
+/** Loads every head's texts; of a further set, those that do not stand in the first one's dev or test. @throws Error if a further set of a head has a label that the first does not know */
 export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions): Promise<LoadedHead[]> {
   const heads: LoadedHead[] = [];
   for (const { name, sets } of recipe.heads) {
@@ -32,14 +32,15 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
     if (unknown !== undefined) {
       throw new Error(`${recipe.id}: head ${name}: expected labels ${classes.join(", ")}, got ${unknown}`);
     }
+    const trains = loaded.map((set) => separate({ train: set.train, dev, test }).train);
     heads.push({
       name,
       labels: classes.map((label) => label ?? OUT_OF_SCOPE),
       outOfScope: classes.includes(null) ? OUT_OF_SCOPE : null,
-      train: loaded.flatMap((set) => set.train),
+      train: trains.flat(),
       dev,
       test,
-      rows: loaded.map((set) => set.train.length),
+      rows: trains.map((train) => train.length),
     });
   }
   return heads;
