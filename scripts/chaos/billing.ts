@@ -10,7 +10,7 @@ import { fail, positiveInteger } from "../cli.ts";
 import { type Call, checkCalls, makeCalls, type Verdict } from "./billing/calls.ts";
 import { addedTime } from "./billing/latency.ts";
 import { type Account, openAccount, readTransfers, reconcile } from "./billing/operator.ts";
-import { ask, forgePayments } from "./billing/payments.ts";
+import { ask, forgePayments, SCHEMES } from "./billing/payments.ts";
 import { type ChaosShop, prepareShop, RESERVATION_SECONDS } from "./billing/shop.ts";
 import type { RunningWorker } from "./billing/workerd.ts";
 
@@ -37,7 +37,7 @@ export function billingCommand(): Command {
     .description("Calls that fail, leave, repeat; a Worker that dies; payments that are forged")
     .option("--calls <n>", "calls in all", positiveInteger, 20_000)
     .option("--concurrency <n>", "calls at a time", positiveInteger, 64)
-    .option("--payments <n>", "forged payments", positiveInteger, 1_000)
+    .option("--payments <n>", "forged payments by each scheme", positiveInteger, 1_000)
     .option("--restarts <n>", "how often the Worker is killed", positiveInteger, 3)
     .action(async (options: BillingOptions) => {
       const rows = await breakBilling(options).catch(fail);
@@ -78,13 +78,15 @@ export async function breakBilling(options: BillingOptions): Promise<Row[]> {
     await new Promise((then) => setTimeout(then, (RESERVATION_SECONDS + 2) * 1000));
     rows.push(...(await judgeCalls(url, accounts, calls, { seconds, restarts })));
     rows.push(await judgeRepeats(url, accounts[0]!));
-    const forged = await forgePayments(url, options.payments);
-    rows.push({
-      what: "forged payments",
-      measured: `${forged.sent} sent, ${forged.taken.length} taken ${forged.taken.join(", ")}, ${forged.steps} steps computed; by status ${JSON.stringify(forged.statuses)}`,
-      bar: "all refused before any work",
-      ok: forged.taken.length === 0 && forged.steps === 0,
-    });
+    for (const scheme of SCHEMES) {
+      const forged = await forgePayments(url, options.payments, scheme);
+      rows.push({
+        what: `forged payments by ${scheme}`,
+        measured: `${forged.sent} sent, ${forged.taken.length} taken ${forged.taken.join(", ")}, ${forged.steps} steps computed; by status ${JSON.stringify(forged.statuses)}`,
+        bar: "all refused before any work",
+        ok: forged.taken.length === 0 && forged.steps === 0,
+      });
+    }
     await (await worker).close();
     const added = await addedTime(shop, accounts[0]!.keys[1]!);
     rows.push({

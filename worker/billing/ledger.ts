@@ -15,7 +15,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../env.ts";
 import { Answers } from "./answers.ts";
 import { type Balances, type Book, Books, type Transfer } from "./books.ts";
-import type { Answer } from "./charge.ts";
+import type { Answer, Outcome } from "./charge.ts";
 import { type KeyInfo, KeyRing, type NewKey, type RateState, thisMonth } from "./key-ring.ts";
 import type { KeyReference, Scope } from "./keys.ts";
 import { formatMoney } from "./money.ts";
@@ -187,9 +187,15 @@ export class Ledger extends DurableObject<Env> {
     return this.#exists ? this.#payments.find(request) : undefined;
   }
 
-  /** The payment is about to be settled outside. @param answer if the work is done */
-  holdPayment(nonce: string, answer: Answer | undefined): void {
-    this.#payments.hold(nonce, answer);
+  /** The payment is about to be settled outside. @returns false if it is over, because the work took too long */
+  holdPayment(nonce: string, outcome: Outcome): boolean {
+    return this.#payments.hold(nonce, outcome);
+  }
+
+  /** A stream is alive. */
+  async extendPayment(nonce: string, lifeMs: number): Promise<void> {
+    this.#payments.extend(nonce, Date.now() + lifeMs);
+    await this.#wakeAt(Date.now() + lifeMs);
   }
 
   suspendPayment(nonce: string): void {
@@ -204,8 +210,12 @@ export class Ledger extends DurableObject<Env> {
     this.#payments.store(nonce, answer);
   }
 
+  releasePayment(nonce: string): void {
+    this.#transaction(() => this.#payments.release(nonce));
+  }
+
   dropPayment(nonce: string): void {
-    this.#transaction(() => this.#payments.drop(nonce));
+    this.#payments.drop(nonce);
   }
 
   /** For requests of the account about itself. */

@@ -57,7 +57,7 @@ export class PrepaidCharge implements Charge {
       const seconds = this.#options.lifeMs / 1000;
       throw new Problem("took_too_long", `the request took longer than ${seconds} s; nothing was charged`);
     }
-    return { ...this.headers, "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
+    return { "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
   }
 
   async finish(): Promise<void> {}
