@@ -107,7 +107,7 @@ describe("a stranger", () => {
 });
 
 describe("upto: a stranger who signs for the most that a request may cost", () => {
-  const stream = { ...BODY, text: "A dog runs. ".repeat(300), stream: true };
+  const stream = { ...BODY, text: "A dog runs. ".repeat(30), stream: true };
   const sellersMoney = () => shop.facilitator.token.balanceOf(SELLER);
   const signUpto = (body: object, buyer = makeBuyer("upto")) => signFor(body, buyer);
   /** Reads some events of a stream, and leaves. */
@@ -163,12 +163,12 @@ describe("upto: a stranger who signs for the most that a request may cost", () =
     const payment = withIdentifier(await signUpto(stream, buyer), "pay_11111111111111111111111111111111");
     const before = sellersMoney();
     const account = () => accountOf(buyer.address).catch(() => ({ revenue: 0, unresolved_payments: 0 }));
-    await readSome(await ask(worker.url, stream, pay(payment)), 40);
+    await readSome(await ask(worker.url, stream, pay(payment)), 8);
     await eventually(async () => (await account()).revenue > 0);
     const { revenue, unresolved_payments } = await account();
     expect(unresolved_payments).toBe(0);
     expect(revenue).toBeGreaterThanOrEqual(100);
-    expect(revenue).toBeLessThan(stream.text.length / 2);
+    expect(revenue).toBeLessThan(stream.text.length);
     expect(sellersMoney() - before).toBe(BigInt(revenue));
     // The payment is used up; its identifier is good for another one.
     expect((await ask(worker.url, stream, pay(payment))).status).toBe(402);
@@ -178,23 +178,19 @@ describe("upto: a stranger who signs for the most that a request may cost", () =
     expect((await reconcile(worker.url)).faults).toEqual({});
   });
 
-  it("pays nothing for a stream of which it took nothing, nor for one that failed", async () => {
+  it("pays nothing for a stream that failed, and its payment is still good", async () => {
     const before = sellersMoney();
-    const payment = await signUpto(stream);
-    await (await ask(worker.url, stream, pay(payment))).body!.cancel();
+    const headers = pay(await signUpto(stream));
     await fetch(`${worker.url}/fail?share=1`);
-    let failed: string;
     try {
-      failed = await (await ask(worker.url, stream, pay(await signUpto(stream)))).text();
+      expect(await (await ask(worker.url, stream, headers)).text()).toContain("event: error");
     } finally {
       await fetch(`${worker.url}/fail?share=0`);
     }
-    expect(failed).toContain("event: error");
     expect(sellersMoney()).toBe(before);
-    // Its nonce was not used, so it is still good.
     let text = "";
     await eventually(async () => {
-      const again = await ask(worker.url, stream, pay(payment));
+      const again = await ask(worker.url, stream, headers);
       text = await again.text();
       return again.status === 200;
     });
@@ -270,17 +266,6 @@ describe("upto: a stranger who signs for the most that a request may cost", () =
     expect(await settle(1)).toMatchObject({ success: false });
     expect(sellersMoney() - before).toBe(BigInt(PRICE - 1));
   });
-});
-
-it("offers exact alone if the facilitator does not say that it settles upto", async () => {
-  const mute = await shop.start({ X402_FACILITATOR_URL: "http://127.0.0.1:1" });
-  try {
-    const response = await ask(mute.url, BODY);
-    const { accepts } = decodePaymentRequiredHeader(response.headers.get("payment-required")!);
-    expect(accepts.map(({ scheme }) => scheme)).toEqual(["exact"]);
-  } finally {
-    await mute.close();
-  }
 });
 
 describe("payment-identifier", () => {

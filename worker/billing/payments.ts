@@ -215,7 +215,8 @@ function stateOf({ state, nonce, amount, due, answer: text, receipt, open_until_
   if (state === "settled" && answer) {
     return { kind: "answered", answer: { ...answer, headers: { ...answer.headers, "payment-response": receipt! } } };
   }
+  if (state === "settled" && due < amount) return { kind: "used" };
   if (open_until_ms > Date.now()) return { kind: "in_progress" };
-  if (state === "settled") return due < amount ? { kind: "used" } : { kind: "begun", receipt: receipt! };
+  if (state === "settled") return { kind: "begun", receipt: receipt! };
   return state === "held" ? { kind: "held", nonce, due, answer } : undefined;
 }
