@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_KEY } from "../../scripts/chaos/billing/operator.ts";
 import { ask } from "../../scripts/chaos/billing/payments.ts";
 import { type ChaosShop, prepareShop } from "../../scripts/chaos/billing/shop.ts";
-import type { RunningWorker } from "../../scripts/chaos/billing/workerd.ts";
+import type { RunningWorker } from "../../scripts/chaos/worker-process.ts";
 
 let shop: ChaosShop;
 let worker: RunningWorker;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   worker = await shop.start();
 }, 180_000);
 afterAll(async () => {
-  await worker?.close();
+  await worker?.kill();
   await shop?.close();
 }, 30_000);
 

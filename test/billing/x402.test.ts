@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { operate, reconcile } from "../../scripts/chaos/billing/operator.ts";
 import { ask, forgePayments, makeBuyer, pay, SCHEMES } from "../../scripts/chaos/billing/payments.ts";
 import { type ChaosShop, prepareShop, RESERVATION_SECONDS, SELLER } from "../../scripts/chaos/billing/shop.ts";
-import type { RunningWorker } from "../../scripts/chaos/billing/workerd.ts";
+import type { RunningWorker } from "../../scripts/chaos/worker-process.ts";
 import { Disturbance } from "../../scripts/facilitator/server.ts";
 
 let shop: ChaosShop;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   worker = await shop.start();
 }, 180_000);
 afterAll(async () => {
-  await worker?.close();
+  await worker?.kill();
   await shop?.close();
 }, 30_000);
 afterEach(() => {
