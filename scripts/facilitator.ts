@@ -38,6 +38,10 @@ async function serve(port: number): Promise<void> {
 BILLING=on
 X402_PAY_TO=${seller}
 X402_FACILITATOR_URL=${facilitator.url}
+
+Then buy a translation, by the scheme exact or upto:
+
+npm run facilitator -- --pay http://127.0.0.1:8787 --scheme upto
 `);
   process.once("SIGINT", () => void facilitator.close());
 }
@@ -51,10 +55,17 @@ async function buyTranslation(address: string, scheme: "exact" | "upto"): Promis
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ text: "A man is riding a bicycle on the street.", source: "en", target: "de" }),
+  }).catch((cause: Error) => {
+    if (cause.message !== "fetch failed") throw cause;
+    throw new Error(`${address} cannot be reached; npm start runs a Worker`, { cause });
   });
   const receipt = response.headers.get("payment-response");
-  if (!response.ok || receipt === null)
+  if (response.ok && receipt === null) {
+    throw new Error(`${address} asks for no money; put the settings that npm run facilitator prints into .dev.vars`);
+  }
+  if (!response.ok || receipt === null) {
     throw new Error(`${address} answered ${response.status}: ${await response.text()}`);
+  }
   console.log(JSON.stringify(await response.json(), null, 2));
   console.log("paid:", JSON.stringify(decodePaymentResponseHeader(receipt), null, 2));
 }

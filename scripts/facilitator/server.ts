@@ -74,7 +74,10 @@ export async function startFacilitator(options: FacilitatorOptions): Promise<Fac
     }
   });
   await new Promise<void>((done, failed) => {
-    server.once("error", failed);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse = `port ${options.port} is in use; choose another: npm run facilitator -- --port ${options.port + 1}`;
+      failed(error.code === "EADDRINUSE" ? new Error(inUse) : error);
+    });
     server.listen(options.port, "127.0.0.1", done);
   });
   facilitator.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -6,7 +6,8 @@
  * - `upto`: the payer signs a Permit2 transfer of the price at most, and what was used of it is settled. As a price
  *   depends on the source text alone, that is the whole price of every answer in one piece, and of a stream that was sent
  *   to its end; of a stream that the reader left, it is the price of what was sent. The payer's wallet must have
- *   approved Permit2 for the token, once.
+ *   approved Permit2 for the token, once. Whether its money is still there at the end of a stream is the seller's risk,
+ *   who keeps back no more than the last event.
  */
 import { decodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
