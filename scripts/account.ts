@@ -1,5 +1,5 @@
 /**
- * `npm run account -- <create|list|show|top-up|refund|usage|reconcile|totals> …`: the accounts of customers, and what the
+ * `npm run account -- <create|list|show|top-up|refund|usage|transfers|reconcile|totals> …`: the accounts of customers, and what the
  * owner earned. `totals` asks Analytics Engine, which samples when there is much; the ledgers have the exact sums.
  */
 import { Command } from "commander";
@@ -24,6 +24,15 @@ interface Usage {
   requests: number;
   characters: number;
   amount: number;
+}
+
+interface Transfer {
+  ms: number;
+  kind: string;
+  debit: string;
+  credit: string;
+  amount: number;
+  reference: string;
 }
 
 const program = new Command("account").description("Customers' accounts, and what was earned");
@@ -79,9 +88,12 @@ for (const [name, path, done] of [
         `/accounts/${account}/${path}`,
         body,
       );
-      console.log(
-        `${formatMoney(moved.amount)} USD ${done} ${account}, which has ${formatMoney(moved.credit)} USD now.`,
-      );
+      const balance = `${formatMoney(moved.credit)} USD now.`;
+      if (moved.amount > 0) console.log(`${formatMoney(moved.amount)} USD ${done} ${account}, which has ${balance}`);
+      else {
+        const why = `${JSON.stringify(options.reference)} was counted before, or there is nothing left`;
+        console.log(`Nothing was ${done} ${account}: ${why}. It has ${balance}`);
+      }
     });
 }
 
@@ -94,6 +106,21 @@ withOperator(program.command("usage <account>"))
     for (const name of ["from", "to"] as const) if (options[name]) query.set(name, options[name]);
     const { rows } = await operate<{ rows: Usage[] }>(options, "GET", `/accounts/${account}/usage?${query}`);
     console.table(rows.map(({ amount, ...row }) => ({ ...row, usd: formatMoney(amount) })));
+  });
+
+withOperator(program.command("transfers <account>"))
+  .description("its journal: every movement of money, in order")
+  .action(async (account: string, options: OperatorOptions) => {
+    const path = `/accounts/${account}/transfers`;
+    for await (const { ms, kind, amount, debit, credit, reference } of pages<{ transfers: Transfer[] }, Transfer>(
+      options,
+      path,
+      ({ transfers }) => transfers,
+    )) {
+      console.log(
+        `${new Date(ms).toISOString()}  ${kind.padEnd(7)}  ${formatMoney(amount).padStart(14)} USD  ${debit} → ${credit}  ${reference}`,
+      );
+    }
   });
 
 withOperator(program.command("reconcile"))
@@ -137,9 +164,9 @@ async function* pages<Page extends object, Item>(
   path: string,
   itemsOf: (page: Page) => Item[],
 ): AsyncGenerator<Item> {
-  let after: string | null = "";
+  let after: string | number | null = "";
   while (after !== null) {
-    const page: Page & { next: string | null } = await operate(options, "GET", `${path}?after=${after}`);
+    const page: Page & { next: string | number | null } = await operate(options, "GET", `${path}?after=${after}`);
     yield* itemsOf(page);
     after = page.next;
   }

@@ -58,6 +58,12 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     for (const { config } of tasks.values()) {
       const { path, body, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
+      if ("demand" in answer) {
+        console.log(
+          `\n${config.task === "translation" ? "Translations" : "Classifications"} are paid for: ${answer.demand}`,
+        );
+        continue;
+      }
       console.log(`
 The first answer, by ${answer.model.id}:
   ${body.text}
@@ -178,13 +184,15 @@ async function waitUntilHealthy(address: string): Promise<void> {
   throw new Error(`start: ${address}/health did not answer within ${START_TIMEOUT_MS / 1000} s`);
 }
 
-async function ask(url: string, request: object): Promise<FirstAnswer> {
+/** @returns what is asked for, if the settings say that answers cost money */
+async function ask(url: string, request: object): Promise<FirstAnswer | { demand: string }> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
   });
   const body = (await response.json()) as FirstAnswer & { detail?: string };
+  if (response.status === 401 || response.status === 402) return { demand: body.detail ?? "" };
   if (!response.ok) throw new Error(`start: the first answer failed: ${body.detail ?? response.status}`);
   return body;
 }

@@ -19,15 +19,15 @@ export interface StreamObserver {
   written(text: string): void;
   /**
    * The work is done and the reader has all but the last event, which goes out after this.
+   * @returns an event to go before it
    * @throws what the reader is told instead of it
    */
-  completing(last: string): Promise<void>;
+  completing(last: string): Promise<StreamEvent | undefined>;
   /** All was read; or the reader left; or the work failed, which the reader was told. */
   ended(end: "complete" | "left" | "failed"): Promise<void>;
 }
 
-/** What says that the work is done. */
-export interface LastEvent {
+export interface StreamEvent {
   event: string;
   data: unknown;
 }
@@ -47,7 +47,7 @@ export const EVENT_STREAM_HEADERS = {
 export function sendEvents(
   c: Context,
   signal: AbortSignal,
-  work: (send: Send, signal: AbortSignal) => Promise<LastEvent>,
+  work: (send: Send, signal: AbortSignal) => Promise<StreamEvent>,
   observer?: StreamObserver,
 ): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -71,7 +71,8 @@ export function sendEvents(
       const last = await work(send, AbortSignal.any([signal, gone.signal]));
       const text = formatEvent(last.event, last.data);
       await taken;
-      await observer?.completing(text);
+      const before = await observer?.completing(text);
+      if (before) write(formatEvent(before.event, before.data));
       write(text);
     } catch (error) {
       end = signal.aborted || gone.signal.aborted ? "left" : "failed";

@@ -4,15 +4,17 @@
  * own that checks real signatures.
  */
 import { readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { fail, positiveInteger } from "../cli.ts";
 import { type Call, checkCalls, makeCalls, type Verdict } from "./billing/calls.ts";
 import { addedTime } from "./billing/latency.ts";
 import { type Account, openAccount, readTransfers, reconcile } from "./billing/operator.ts";
-import { ask, forgePayments } from "./billing/payments.ts";
+import { ask, forgePayments, SCHEMES } from "./billing/payments.ts";
 import { type ChaosShop, prepareShop, RESERVATION_SECONDS } from "./billing/shop.ts";
-import type { RunningWorker } from "./billing/workerd.ts";
+import { measureFlush, printTable, type Row } from "./table.ts";
+import type { RunningWorker } from "./worker-process.ts";
 
 const ACCOUNTS = 20;
 /** Every fourth account runs out of credit on the way. */
@@ -23,13 +25,7 @@ export interface BillingOptions {
   concurrency: number;
   payments: number;
   restarts: number;
-}
-
-export interface Row {
-  what: string;
-  measured: string;
-  bar: string;
-  ok: boolean;
+  storage: string;
 }
 
 export function billingCommand(): Command {
@@ -37,18 +33,17 @@ export function billingCommand(): Command {
     .description("Calls that fail, leave, repeat; a Worker that dies; payments that are forged")
     .option("--calls <n>", "calls in all", positiveInteger, 20_000)
     .option("--concurrency <n>", "calls at a time", positiveInteger, 64)
-    .option("--payments <n>", "forged payments", positiveInteger, 1_000)
+    .option("--payments <n>", "forged payments by each scheme", positiveInteger, 1_000)
     .option("--restarts <n>", "how often the Worker is killed", positiveInteger, 3)
+    .option("--storage <dir>", "where the Worker's storage lives; each commit waits for this disk", tmpdir())
     .action(async (options: BillingOptions) => {
-      const rows = await breakBilling(options).catch(fail);
-      for (const { what, measured, bar, ok } of rows) console.log(`${ok ? "✓" : "✗"} ${what}: ${measured} (${bar})`);
-      process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;
+      await printTable(await breakBilling(options).catch(fail), options.storage);
     });
 }
 
 /** @returns one row for each promise */
 export async function breakBilling(options: BillingOptions): Promise<Row[]> {
-  const shop = await prepareShop();
+  const shop = await prepareShop(options.storage);
   let worker = Promise.resolve(await shop.start());
   try {
     const { url: firstUrl } = await worker;
@@ -78,25 +73,28 @@ export async function breakBilling(options: BillingOptions): Promise<Row[]> {
     await new Promise((then) => setTimeout(then, (RESERVATION_SECONDS + 2) * 1000));
     rows.push(...(await judgeCalls(url, accounts, calls, { seconds, restarts })));
     rows.push(await judgeRepeats(url, accounts[0]!));
-    const forged = await forgePayments(url, options.payments);
-    rows.push({
-      what: "forged payments",
-      measured: `${forged.sent} sent, ${forged.taken.length} taken ${forged.taken.join(", ")}, ${forged.steps} steps computed; by status ${JSON.stringify(forged.statuses)}`,
-      bar: "all refused before any work",
-      ok: forged.taken.length === 0 && forged.steps === 0,
-    });
-    await (await worker).close();
+    for (const scheme of SCHEMES) {
+      const forged = await forgePayments(url, options.payments, scheme);
+      rows.push({
+        what: `forged payments by ${scheme}`,
+        measured: `${forged.sent} sent, ${forged.taken.length} taken ${forged.taken.join(", ")}, ${forged.steps} steps computed; by status ${JSON.stringify(forged.statuses)}`,
+        bar: "all refused before any work",
+        isMet: forged.taken.length === 0 && forged.steps === 0,
+      });
+    }
+    await (await worker).kill();
+    const flushMs = await measureFlush(options.storage);
     const added = await addedTime(shop, accounts[0]!.keys[1]!);
     rows.push({
       what: "time that billing adds to a warm request",
-      measured: `${added.medianMs.toFixed(2)} ms median (${added.pairs} pairs; without ${added.withoutMs.toFixed(2)} ms, with ${added.withMs.toFixed(2)} ms)`,
+      measured: `${added.medianMs.toFixed(2)} ms median (${added.pairs} pairs; without ${added.withoutMs.toFixed(2)} ms, with ${added.withMs.toFixed(2)} ms), of which a flush of the disk ${flushMs.toFixed(2)} ms`,
       bar: "≤ 3 ms",
-      ok: added.medianMs <= 3,
+      isMet: added.medianMs <= 3,
     });
     rows.push(await findSecrets(shop, accounts));
     return rows;
   } finally {
-    await (await worker).close().catch(() => {});
+    await (await worker).kill();
     await shop.close();
   }
 }
@@ -129,13 +127,13 @@ async function judgeCalls(
       what: `${calls.length} calls in ${seconds.toFixed(0)} s, ${restarts} restarts`,
       measured: `${outcomes.join(", ")}; charged ${verdict.charged}, due ${verdict.expected}, faults ${faults.slice(0, 5).join("; ") || "none"}`,
       bar: "equal to the unit, no double charge",
-      ok: verdict.charged === verdict.expected && faults.length === 0 && restarts > 0,
+      isMet: verdict.charged === verdict.expected && faults.length === 0 && restarts > 0,
     },
     {
       what: "books",
       measured: `credit ${books.credit} + revenue ${books.revenue} + reserved ${books.reserved} of ${toppedUp}; lowest credit ${verdict.lowestCredit}`,
       bar: "sum of the top-ups, nothing reserved, never below zero",
-      ok:
+      isMet:
         books.credit + books.revenue === toppedUp &&
         books.revenue === verdict.charged &&
         books.reserved === 0 &&
@@ -169,7 +167,7 @@ async function judgeRepeats(url: string, account: Account): Promise<Row> {
     what: "one Idempotency-Key 100 times at once",
     measured: `${computed} computed, ${charges} charged, ${texts.size} different answers, ${conflicts} × 409, ${others} others`,
     bar: "1, 1, 1, and no others",
-    ok: computed === 1 && charges === 1 && texts.size === 1 && others === 0,
+    isMet: computed === 1 && charges === 1 && texts.size === 1 && others === 0,
   };
 }
 
@@ -191,6 +189,6 @@ async function findSecrets({ state, log }: ChaosShop, accounts: Account[]): Prom
     what: "keys in the storage and in the log",
     measured: `${secrets.length} keys looked for in ${(bytes / 1e6).toFixed(1)} MB and ${log.length} lines: found in ${found.join(", ") || "none"}`,
     bar: "none",
-    ok: found.length === 0 && log.length > 0,
+    isMet: found.length === 0 && log.length > 0,
   };
 }

@@ -1,5 +1,5 @@
 /** `npm run chaos -- hooks`: the promises of the hooks, one table. */
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -8,7 +8,8 @@ import { fail, positiveInteger, writeJson } from "../cli.ts";
 import { forge } from "./hooks/forgeries.ts";
 import { measureLatency } from "./hooks/latency.ts";
 import { storm } from "./hooks/storm.ts";
-import { WorkerProcess } from "./hooks/worker-process.ts";
+import { HooksWorker } from "./hooks/worker.ts";
+import { printTable } from "./table.ts";
 
 interface Options {
   events: number;
@@ -19,13 +20,6 @@ interface Options {
   mutations: number;
   storage: string;
   json?: string;
-}
-
-export interface Row {
-  what: string;
-  bar: string;
-  measured: string;
-  isMet: boolean;
 }
 
 export function hooksCommand(): Command {
@@ -46,7 +40,7 @@ async function run(options: Options): Promise<void> {
   const directory = await mkdtemp(join(options.storage, "edge-slm-chaos-"));
   console.log("Building the Worker …");
   const bundle = await buildBundle();
-  const worker = new WorkerProcess(bundle, directory);
+  const worker = new HooksWorker(bundle, directory);
   try {
     await worker.start();
     const rows = [
@@ -54,35 +48,10 @@ async function run(options: Options): Promise<void> {
       ...(await forge(worker, options, console.log)),
       ...(await storm(worker, options, console.log)),
     ];
-    const flushMs = (await measureFlush(directory)).toFixed(1);
-    const load = loadavg()[0]!.toFixed(1);
-    const machine = `${cpus().length} cores of ${cpus()[0]!.model}, load average ${load}, a flush of the disk ${flushMs} ms`;
-    console.log(`\n${formatRows(rows)}\n\n${machine}`);
+    await printTable(rows, options.storage);
     if (options.json) await writeJson(options.json, { options, rows, loadavg: loadavg(), cpu: cpus()[0]!.model });
-    if (rows.some(({ isMet }) => !isMet)) process.exitCode = 1;
   } finally {
     await worker.kill();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-const FLUSHES = 50;
-
-/** @returns milliseconds that the disk takes to keep 4 kB for good */
-async function measureFlush(directory: string): Promise<number> {
-  const file = await open(join(directory, "flush"), "w");
-  const startMs = performance.now();
-  for (let i = 0; i < FLUSHES; i++) {
-    await file.write(new Uint8Array(4096));
-    await file.sync();
-  }
-  await file.close();
-  return (performance.now() - startMs) / FLUSHES;
-}
-
-function formatRows(rows: Row[]): string {
-  const lines = rows.map(
-    ({ what, bar, measured, isMet }) => `| ${what} | ${bar} | ${measured} | ${isMet ? "yes" : "NO"} |`,
-  );
-  return ["| what | bar | measured | met |", "|---|---|---|---|", ...lines].join("\n");
 }

@@ -1,103 +1,81 @@
 /**
- * A token on a chain of our own, in this process's memory: what a facilitator needs of the EVM to check and to move
- * EIP-3009 authorizations. Signatures are checked for real, by @x402/evm; only the money is made up. Every address
- * starts with the same amount.
+ * A token on a chain of our own, in this process's memory: balances, EIP-3009 authorizations, and how much of its money
+ * an owner lets Permit2 move. Every address starts with the same amount, and has approved Permit2 for all of it, as a
+ * wallet does once with a transaction of its own.
  */
-import { authorizationTypes, eip3009ABI, type FacilitatorEvmSigner } from "@x402/evm";
-import { decodeFunctionData, encodeFunctionResult, type Hex, recoverTypedDataAddress, toHex } from "viem";
+import type { Hex } from "viem";
 
 export interface LocalTokenOptions {
   /** The token's contract, and its EIP-712 domain. */
   address: string;
   name: string;
   version: string;
-  chainId: number;
   /** What every address has at first, in the token's smallest unit. */
   startBalance: bigint;
 }
 
-export interface LocalToken {
-  /** The chain, as a facilitator sees it. */
-  signer: FacilitatorEvmSigner;
-  balanceOf: (address: string) => bigint;
-  /** How many authorizations were settled. */
-  transfers: () => number;
-}
+/** As `transferWithAuthorization` has them. */
+export type AuthorizationArgs = readonly [Hex, Hex, bigint, bigint, bigint, Hex];
 
-/** Whose transactions they are; nobody holds its key, and nothing here asks for one. */
-const FACILITATOR = "0xFAC1117a70000000000000000000000000000402";
+export class LocalToken {
+  readonly address: string;
+  readonly name: string;
+  readonly version: string;
+  readonly #startBalance: bigint;
+  readonly #balances = new Map<string, bigint>();
+  readonly #permit2Allowances = new Map<string, bigint>();
+  readonly #usedNonces = new Set<string>();
+  /** How often money was moved. */
+  transfers = 0;
 
-type TransferArgs = readonly [Hex, Hex, bigint, bigint, bigint, Hex, ...unknown[]];
+  constructor({ address, name, version, startBalance }: LocalTokenOptions) {
+    this.address = address;
+    this.name = name;
+    this.version = version;
+    this.#startBalance = startBalance;
+  }
 
-export function makeLocalToken({ address, name, version, chainId, startBalance }: LocalTokenOptions): LocalToken {
-  const balances = new Map<string, bigint>();
-  const usedNonces = new Set<string>();
-  const balanceOf = (of: string) => balances.get(of.toLowerCase()) ?? startBalance;
-  const nonceKey = (from: string, nonce: string) => `${from}/${nonce}`.toLowerCase();
+  balanceOf(owner: string): bigint {
+    return this.#balances.get(owner.toLowerCase()) ?? this.#startBalance;
+  }
 
-  const check = ([from, , value, validAfter, validBefore, nonce]: TransferArgs) => {
+  permit2Allowance(owner: string): bigint {
+    return this.#permit2Allowances.get(owner.toLowerCase()) ?? this.#startBalance;
+  }
+
+  approvePermit2(owner: string, amount: bigint): void {
+    this.#permit2Allowances.set(owner.toLowerCase(), amount);
+  }
+
+  /** @throws Error as the contract reverts */
+  move(from: string, to: string, amount: bigint): void {
+    this.checkBalance(from, amount);
+    this.#balances.set(from.toLowerCase(), this.balanceOf(from) - amount);
+    this.#balances.set(to.toLowerCase(), this.balanceOf(to) + amount);
+    this.transfers++;
+  }
+
+  checkBalance(owner: string, amount: bigint): void {
+    if (this.balanceOf(owner) < amount) throw new Error("ERC20InsufficientBalance");
+  }
+
+  isAuthorizationUsed(from: string, nonce: string): boolean {
+    return this.#usedNonces.has(`${from}/${nonce}`.toLowerCase());
+  }
+
+  /** @throws Error as the contract reverts */
+  checkAuthorization([from, , value, validAfter, validBefore, nonce]: AuthorizationArgs): void {
     const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
     if (validAfter > nowSeconds) throw new Error("AuthorizationNotYetValid");
     if (validBefore <= nowSeconds) throw new Error("AuthorizationExpired");
-    if (usedNonces.has(nonceKey(from, nonce))) throw new Error("AuthorizationUsedOrCanceled");
-    if (balanceOf(from) < value) throw new Error("ERC20InsufficientBalance");
-  };
-  const transfer = (args: TransferArgs) => {
-    check(args);
-    const [from, to, value, , , nonce] = args;
-    usedNonces.add(nonceKey(from, nonce));
-    balances.set(from.toLowerCase(), balanceOf(from) - value);
-    balances.set(to.toLowerCase(), balanceOf(to) + value);
-  };
-  const read = (functionName: string, args: readonly unknown[]): unknown => {
-    switch (functionName) {
-      case "balanceOf":
-        return balanceOf(args[0] as string);
-      case "name":
-        return name;
-      case "version":
-        return version;
-      case "authorizationState":
-        return usedNonces.has(nonceKey(args[0] as string, args[1] as string));
-      case "transferWithAuthorization":
-        return check(args as TransferArgs);
-      default:
-        throw new Error(`the local token has no function ${functionName}`);
-    }
-  };
-  /** Multicall3's `tryAggregate`, by which a facilitator finds out why a transfer fails. */
-  const aggregate = (calls: readonly { callData: Hex }[]) =>
-    calls.map(({ callData }) => {
-      const { functionName, args = [] } = decodeFunctionData({ abi: eip3009ABI, data: callData });
-      try {
-        const result = read(functionName, args as readonly unknown[]);
-        return { success: true, returnData: encodeFunctionResult({ abi: eip3009ABI, functionName, result } as never) };
-      } catch {
-        return { success: false, returnData: "0x" };
-      }
-    });
+    if (this.isAuthorizationUsed(from, nonce)) throw new Error("AuthorizationUsedOrCanceled");
+    this.checkBalance(from, value);
+  }
 
-  const signer: FacilitatorEvmSigner = {
-    getAddresses: () => [FACILITATOR],
-    getCode: async ({ address: of }) => (of.toLowerCase() === address.toLowerCase() ? "0x01" : undefined),
-    readContract: async ({ functionName, args = [] }) =>
-      functionName === "tryAggregate" ? aggregate(args[1] as readonly { callData: Hex }[]) : read(functionName, args),
-    verifyTypedData: async ({ address: of, message, signature }) => {
-      const domain = { name, version, chainId, verifyingContract: address as Hex };
-      const typed = { domain, types: authorizationTypes, primaryType: "TransferWithAuthorization" } as const;
-      const recovered = await recoverTypedDataAddress({ ...typed, message, signature } as never);
-      return recovered.toLowerCase() === of.toLowerCase();
-    },
-    writeContract: async ({ functionName, args }) => {
-      if (functionName !== "transferWithAuthorization")
-        throw new Error(`the local token does not write ${functionName}`);
-      transfer(args as TransferArgs);
-      return toHex(crypto.getRandomValues(new Uint8Array(32)));
-    },
-    sendTransaction: async () => {
-      throw new Error("the local chain takes no other transactions");
-    },
-    waitForTransactionReceipt: async () => ({ status: "success" }),
-  };
-  return { signer, balanceOf, transfers: () => usedNonces.size };
+  transferWithAuthorization(args: AuthorizationArgs): void {
+    this.checkAuthorization(args);
+    const [from, to, value, , , nonce] = args;
+    this.#usedNonces.add(`${from}/${nonce}`.toLowerCase());
+    this.move(from, to, value);
+  }
 }

@@ -1,10 +1,13 @@
-/** An x402 facilitator over HTTP: /supported, /verify, /settle, with @x402/core and @x402/evm on a token of our own. */
+/** An x402 facilitator over HTTP: /supported, /verify, /settle, with @x402/core and @x402/evm on a chain of our own. */
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { x402Facilitator } from "@x402/core/facilitator";
 import type { Network, PaymentPayload, PaymentRequirements } from "@x402/core/types";
+import type { FacilitatorEvmSigner } from "@x402/evm";
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
-import { type LocalToken, makeLocalToken } from "./local-token.ts";
+import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
+import { makeLocalChain } from "./local-chain.ts";
+import type { LocalToken } from "./local-token.ts";
 
 export interface FacilitatorOptions {
   port: number;
@@ -19,6 +22,8 @@ export interface FacilitatorOptions {
 export interface Facilitator {
   url: string;
   token: LocalToken;
+  /** The chain, for transactions besides the facilitator's own. */
+  signer: FacilitatorEvmSigner;
   /** Every request, as "verify" or "settle", and its answer. */
   calls: { path: string; answer: unknown }[];
   /** Called before a request is answered; what it throws breaks the connection, as a network would. */
@@ -32,11 +37,15 @@ const MAX_BODY_BYTES = 64_000;
 export async function startFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
   const { network, asset, assetName, assetVersion, startBalance } = options;
   const chainId = Number(network.split(":")[1]);
-  const token = makeLocalToken({ address: asset, name: assetName, version: assetVersion, chainId, startBalance });
-  const core = new x402Facilitator().register([network], new ExactEvmScheme(token.signer));
+  const token = { address: asset, name: assetName, version: assetVersion, startBalance };
+  const chain = makeLocalChain({ ...token, chainId });
+  const core = new x402Facilitator()
+    .register([network], new ExactEvmScheme(chain.signer))
+    .register([network], new UptoEvmScheme(chain.signer));
   const facilitator: Facilitator = {
     url: "",
-    token,
+    token: chain.token,
+    signer: chain.signer,
     calls: [],
     disturb: () => {},
     close: () =>
@@ -65,7 +74,10 @@ export async function startFacilitator(options: FacilitatorOptions): Promise<Fac
     }
   });
   await new Promise<void>((done, failed) => {
-    server.once("error", failed);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse = `port ${options.port} is in use; choose another: npm run facilitator -- --port ${options.port + 1}`;
+      failed(error.code === "EADDRINUSE" ? new Error(inUse) : error);
+    });
     server.listen(options.port, "127.0.0.1", done);
   });
   facilitator.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

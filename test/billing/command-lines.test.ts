@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_KEY } from "../../scripts/chaos/billing/operator.ts";
 import { ask } from "../../scripts/chaos/billing/payments.ts";
 import { type ChaosShop, prepareShop } from "../../scripts/chaos/billing/shop.ts";
-import type { RunningWorker } from "../../scripts/chaos/billing/workerd.ts";
+import type { RunningWorker } from "../../scripts/chaos/worker-process.ts";
 
 let shop: ChaosShop;
 let worker: RunningWorker;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   worker = await shop.start();
 }, 180_000);
 afterAll(async () => {
-  await worker?.close();
+  await worker?.kill();
   await shop?.close();
 }, 30_000);
 
@@ -71,6 +71,13 @@ it("an account is opened, topped up, and its key buys a translation", async () =
   expect(await operate("account", "refund", "acme", "100", "--reference", "refund-1")).toMatch(
     /^12\.499800 USD taken off acme, which has 0\.000000 USD now/,
   );
+  expect(await operate("account", "refund", "acme", "100", "--reference", "refund-1")).toMatch(
+    /^Nothing was taken off acme: "refund-1" was counted before, or there is nothing left\. It has 0\.000000 USD now/,
+  );
+  const journal = (await operate("account", "transfers", "acme")).trim().split("\n");
+  expect(journal).toHaveLength(4);
+  expect(journal[0]).toMatch(/^\S+Z {2}top_up {3} +12\.500000 USD {2}outside:admin → credit {2}invoice-1$/);
+  expect(journal[1]).toMatch(/ {2}settle .* 0\.000100 USD {2}credit → revenue {2}/);
 }, 120_000);
 
 it.each([

@@ -3,9 +3,9 @@ import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/
 import type { PaymentPayload } from "@x402/core/types";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { operate, reconcile } from "../../scripts/chaos/billing/operator.ts";
-import { ask, forgePayments, makeBuyer, pay } from "../../scripts/chaos/billing/payments.ts";
+import { ask, forgePayments, makeBuyer, pay, SCHEMES } from "../../scripts/chaos/billing/payments.ts";
 import { type ChaosShop, prepareShop, RESERVATION_SECONDS, SELLER } from "../../scripts/chaos/billing/shop.ts";
-import type { RunningWorker } from "../../scripts/chaos/billing/workerd.ts";
+import type { RunningWorker } from "../../scripts/chaos/worker-process.ts";
 import { Disturbance } from "../../scripts/facilitator/server.ts";
 
 let shop: ChaosShop;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   worker = await shop.start();
 }, 180_000);
 afterAll(async () => {
-  await worker?.close();
+  await worker?.kill();
   await shop?.close();
 }, 30_000);
 afterEach(() => {
@@ -38,7 +38,7 @@ async function signFor(body: object = BODY, buyer = makeBuyer()): Promise<Paymen
 }
 
 function settlements(): number {
-  return shop.facilitator.token.transfers();
+  return shop.facilitator.token.transfers;
 }
 
 function withIdentifier(payment: PaymentPayload, id: string): PaymentPayload {
@@ -53,7 +53,7 @@ describe("a stranger", () => {
     expect(await demandFor()).toMatchObject({
       x402Version: 2,
       resource: { url: `${worker.url}/v1/translate` },
-      accepts: [{ scheme: "exact", network: "eip155:84532", amount: String(PRICE), payTo: SELLER }],
+      accepts: SCHEMES.map((scheme) => ({ scheme, network: "eip155:84532", amount: String(PRICE), payTo: SELLER })),
       extensions: { "payment-identifier": { info: { required: false } } },
     });
     expect((await demandFor({ ...BODY, text: "One." })).accepts[0]!.amount).toBe("100");
@@ -103,6 +103,168 @@ describe("a stranger", () => {
     expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true);
     expect(answers.some(({ status }) => status === 200)).toBe(true);
     expect(settlements()).toBe(before + 1);
+  });
+});
+
+describe("upto: a stranger who signs for the most that a request may cost", () => {
+  const stream = { ...BODY, text: "A dog runs. ".repeat(30), stream: true };
+  const sellersMoney = () => shop.facilitator.token.balanceOf(SELLER);
+  const signUpto = (body: object, buyer = makeBuyer("upto")) => signFor(body, buyer);
+  /** Reads some events of a stream, and leaves. */
+  const readSome = async (response: Response, chunks: number) => {
+    const reader = response.body!.getReader();
+    for (let i = 0; i < chunks; i++) await reader.read();
+    await reader.cancel();
+  };
+  const eventually = async (check: () => Promise<boolean>) => {
+    for (let i = 0; i < 300; i++) {
+      if (await check()) return;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    throw new Error("it never came to be");
+  };
+  const accountOf = (address: string) =>
+    operate<{ revenue: number; unresolved_payments: number }>(
+      worker.url,
+      "GET",
+      `/accounts/x402-${address.toLowerCase()}`,
+    );
+
+  it("pays the whole price of an answer in one piece, by the client of @x402/fetch", async () => {
+    const buyer = makeBuyer("upto");
+    const before = sellersMoney();
+    const response = await buyer.fetch(`${worker.url}/v1/translate`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(BODY),
+    });
+    expect(response.status).toBe(200);
+    const receipt = decodePaymentResponseHeader(response.headers.get("payment-response")!);
+    expect(receipt).toMatchObject({ success: true, payer: buyer.address, amount: String(PRICE) });
+    expect(sellersMoney() - before).toBe(BigInt(PRICE));
+    expect(await accountOf(buyer.address)).toMatchObject({ revenue: PRICE, unresolved_payments: 0 });
+  });
+
+  it("gets the receipt of a whole stream before its last event, and the stored answer for the same payment", async () => {
+    const headers = pay(await signUpto(stream));
+    const before = sellersMoney();
+    const text = await (await ask(worker.url, stream, headers)).text();
+    const payment = /event: payment\ndata: (.*)\n\nevent: result\n/.exec(text)![1]!;
+    const receipt = decodePaymentResponseHeader(JSON.parse(payment)["payment-response"]);
+    expect(receipt).toMatchObject({ success: true, amount: String(stream.text.length) });
+    const again = await ask(worker.url, stream, headers);
+    expect(again.headers.get("payment-response")).toBe(JSON.parse(payment)["payment-response"]);
+    expect(await again.text()).toBe(text.replace(/event: payment\n.*\n\n/, ""));
+    expect(sellersMoney() - before).toBe(BigInt(stream.text.length));
+  });
+
+  it("pays of a stream that it left for the sentences that were begun, once", async () => {
+    const buyer = makeBuyer("upto");
+    const payment = withIdentifier(await signUpto(stream, buyer), "pay_11111111111111111111111111111111");
+    const before = sellersMoney();
+    const account = () => accountOf(buyer.address).catch(() => ({ revenue: 0, unresolved_payments: 0 }));
+    await readSome(await ask(worker.url, stream, pay(payment)), 8);
+    await eventually(async () => (await account()).revenue > 0);
+    const { revenue, unresolved_payments } = await account();
+    expect(unresolved_payments).toBe(0);
+    expect(revenue).toBeGreaterThanOrEqual(100);
+    expect(revenue).toBeLessThan(stream.text.length);
+    expect(sellersMoney() - before).toBe(BigInt(revenue));
+    // The payment is used up; its identifier is good for another one.
+    expect((await ask(worker.url, stream, pay(payment))).status).toBe(402);
+    const next = withIdentifier(await signUpto(stream, buyer), "pay_11111111111111111111111111111111");
+    expect(await (await ask(worker.url, stream, pay(next))).text()).toContain("event: result");
+    expect(sellersMoney() - before).toBe(BigInt(revenue + stream.text.length));
+    expect((await reconcile(worker.url)).faults).toEqual({});
+  });
+
+  it("pays nothing for a stream that failed, and its payment is still good", async () => {
+    const before = sellersMoney();
+    const headers = pay(await signUpto(stream));
+    await fetch(`${worker.url}/fail?share=1`);
+    try {
+      expect(await (await ask(worker.url, stream, headers)).text()).toContain("event: error");
+    } finally {
+      await fetch(`${worker.url}/fail?share=0`);
+    }
+    expect(sellersMoney()).toBe(before);
+    let text = "";
+    await eventually(async () => {
+      const again = await ask(worker.url, stream, headers);
+      text = await again.text();
+      return again.status === 200;
+    });
+    expect(text).toContain("event: result");
+    expect(sellersMoney() - before).toBe(BigInt(stream.text.length));
+  });
+
+  it("is refused before any work if it has not approved Permit2, or has too little", async () => {
+    const { token } = shop.facilitator;
+    const [hasNotApproved, isPoor] = [makeBuyer("upto"), makeBuyer("upto")];
+    token.approvePermit2(hasNotApproved.address, BigInt(PRICE - 1));
+    token.move(isPoor.address, SELLER, token.balanceOf(isPoor.address));
+    for (const [buyer, reason] of [
+      [hasNotApproved, "permit2_allowance_required"],
+      [isPoor, "permit2_insufficient_balance"],
+    ] as const) {
+      const response = await ask(worker.url, BODY, pay(await signUpto(BODY, buyer)));
+      expect(response.status).toBe(402);
+      expect(((await response.json()) as { detail: string }).detail).toContain(reason);
+    }
+  });
+
+  it.each(["before", "after"] as const)(
+    "whose settlement was not heard of, %s the money moved, settles by repeating the request, once",
+    async (moment) => {
+      const headers = pay(await signUpto(BODY));
+      const before = sellersMoney();
+      shop.facilitator.disturb = (path, when) => {
+        if (path === "settle" && when === moment) throw new Disturbance();
+      };
+      expect((await ask(worker.url, BODY, headers)).status).toBe(503);
+      shop.facilitator.disturb = () => {};
+      const again = await ask(worker.url, BODY, headers);
+      expect(again.status).toBe(200);
+      expect(await again.json()).toMatchObject({ translations: [{ segments: 20 }] });
+      expect(sellersMoney() - before).toBe(BigInt(PRICE));
+      expect((await reconcile(worker.url)).faults).toEqual({});
+    },
+  );
+
+  it("does not get the end of a stream whose settlement failed, until it is settled", async () => {
+    const headers = pay(await signUpto(stream));
+    const before = sellersMoney();
+    shop.facilitator.disturb = (path, when) => {
+      if (path === "settle" && when === "before") throw new Disturbance();
+    };
+    const text = await (await ask(worker.url, stream, headers)).text();
+    expect(text).toContain("facilitator_unavailable");
+    expect(text).not.toContain("event: result");
+    shop.facilitator.disturb = () => {};
+    const again = await ask(worker.url, stream, headers);
+    expect(await again.text()).toContain("event: result");
+    expect(sellersMoney() - before).toBe(BigInt(stream.text.length));
+  });
+
+  it("is never settled for more than it signed: the facilitator refuses", async () => {
+    const payment = await signUpto(BODY);
+    const before = sellersMoney();
+    const settle = async (amount: number) => {
+      const paymentRequirements = { ...payment.accepted, amount: String(amount) };
+      const response = await fetch(`${shop.facilitator.url}/settle`, {
+        method: "POST",
+        body: JSON.stringify({ paymentPayload: payment, paymentRequirements }),
+      });
+      return response.json();
+    };
+    expect(await settle(PRICE + 1)).toMatchObject({
+      success: false,
+      errorReason: "invalid_upto_evm_payload_settlement_exceeds_amount",
+    });
+    expect(sellersMoney()).toBe(before);
+    expect(await settle(PRICE - 1)).toMatchObject({ success: true, amount: String(PRICE - 1) });
+    expect(await settle(1)).toMatchObject({ success: false });
+    expect(sellersMoney() - before).toBe(BigInt(PRICE - 1));
   });
 });
 
@@ -221,8 +383,8 @@ describe("when the facilitator fails", () => {
       >;
       const args = [from, to, value, validAfter, validBefore, nonce];
       for (const index of [2, 3, 4]) args[index] = BigInt(args[index]!) as never;
-      void shop.facilitator.token.signer.writeContract({
-        address: "0x0000000000000000000000000000000000000000",
+      void shop.facilitator.signer.writeContract({
+        address: shop.facilitator.token.address as `0x${string}`,
         abi: [],
         functionName: "transferWithAuthorization",
         args,
@@ -236,11 +398,11 @@ describe("when the facilitator fails", () => {
   });
 });
 
-it("refuses forged payments before any work", async () => {
-  const { taken, steps, sent } = await forgePayments(worker.url, 63);
+it.each(SCHEMES)("refuses forged payments by %s before any work", async (scheme) => {
+  const { taken, steps, sent } = await forgePayments(worker.url, 58, scheme);
   expect(taken).toEqual([]);
   expect(steps).toBe(0);
-  expect(sent).toBeGreaterThan(63);
+  expect(sent).toBeGreaterThan(58);
 });
 
 it("takes the Worker's death between answer and settlement: the payment is good for the repeated request", async () => {

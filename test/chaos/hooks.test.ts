@@ -9,16 +9,16 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildBundle } from "../../scripts/bench/worker/bundle.ts";
 import { forge } from "../../scripts/chaos/hooks/forgeries.ts";
 import { storm } from "../../scripts/chaos/hooks/storm.ts";
-import { WorkerProcess } from "../../scripts/chaos/hooks/worker-process.ts";
+import { HooksWorker } from "../../scripts/chaos/hooks/worker.ts";
 
 /** `npm run chaos -- hooks`, but short; latencies are not for a machine that runs other tests. */
 let directory: string;
-let worker: WorkerProcess;
+let worker: HooksWorker;
 const log: string[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
-  worker = new WorkerProcess(await buildBundle(), directory);
+  worker = new HooksWorker(await buildBundle(), directory);
   await worker.start();
 }, 180_000);
 afterAll(async () => {

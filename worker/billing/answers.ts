@@ -1,7 +1,7 @@
 /**
  * What an account's requests were answered, for whoever repeats one (draft-ietf-httpapi-idempotency-key-header), in
- * SQLite. A key is open while its request is in work; then it has the answer, or, after a stream that the caller left,
- * what was paid of it. Kept for a day.
+ * SQLite: the answer, or, after a stream that the caller left, what was paid of it. Kept for a day. Of requests in work,
+ * reservations.ts knows.
  */
 import type { Answer } from "./charge.ts";
 
@@ -14,13 +14,10 @@ export interface Repeated {
   answer: Answer | undefined;
   /** Micro-units paid so far, if the answer was sent in part. */
   paid: number;
-  /** Until when the first request may still be in work; 0 if it is not. */
-  openUntilMs: number;
 }
 
 interface Row extends Record<string, SqlStorageValue> {
   fingerprint: string;
-  open_until_ms: number;
   paid: number;
   answer: string | null;
 }
@@ -29,7 +26,6 @@ const SCHEMA = `
   CREATE TABLE answers (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
-    open_until_ms INTEGER NOT NULL,
     ends_ms INTEGER NOT NULL,
     paid INTEGER NOT NULL,
     answer TEXT
@@ -49,36 +45,25 @@ export class Answers {
   }
 
   find(key: string): Repeated | undefined {
-    const query = "SELECT fingerprint, open_until_ms, paid, answer FROM answers WHERE key = ? AND ends_ms > ?";
+    const query = "SELECT fingerprint, paid, answer FROM answers WHERE key = ? AND ends_ms > ?";
     const row = this.#sql.exec<Row>(query, key, Date.now()).toArray()[0];
     if (!row) return undefined;
-    const { fingerprint, paid, open_until_ms: openUntilMs } = row;
-    return { fingerprint, paid, openUntilMs, answer: row.answer === null ? undefined : JSON.parse(row.answer) };
+    const { fingerprint, paid } = row;
+    return { fingerprint, paid, answer: row.answer === null ? undefined : JSON.parse(row.answer) };
   }
 
-  open(key: string, fingerprint: string, openUntilMs: number): void {
+  /** @param paid micro-units, added to what was paid before. @param answer if it was sent whole */
+  store(key: string, fingerprint: string, paid: number, answer: string | undefined): void {
+    if (paid === 0 && answer === undefined) return;
     this.#sql.exec(
-      `INSERT INTO answers (key, fingerprint, open_until_ms, ends_ms, paid) VALUES (?, ?, ?, ?, 0)
-       ON CONFLICT DO UPDATE SET open_until_ms = excluded.open_until_ms, ends_ms = excluded.ends_ms`,
+      `INSERT INTO answers (key, fingerprint, ends_ms, paid, answer) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       fingerprint = excluded.fingerprint, ends_ms = excluded.ends_ms, paid = paid + excluded.paid, answer = excluded.answer`,
       key,
       fingerprint,
-      openUntilMs,
       Date.now() + ANSWER_LIFE_MS,
+      paid,
+      answer ?? null,
     );
-  }
-
-  extend(key: string, openUntilMs: number): void {
-    this.#sql.exec("UPDATE answers SET open_until_ms = ? WHERE key = ?", openUntilMs, key);
-  }
-
-  store(key: string, answer: string): void {
-    this.#sql.exec("UPDATE answers SET open_until_ms = 0, answer = ? WHERE key = ?", answer, key);
-  }
-
-  /** The request is over without an answer to keep; what was paid of it counts when it is repeated. */
-  close(key: string, paid: number): void {
-    this.#sql.exec("UPDATE answers SET open_until_ms = 0, paid = paid + ? WHERE key = ?", paid, key);
-    this.#sql.exec("DELETE FROM answers WHERE key = ? AND paid = 0", key);
   }
 
   /** @returns when the next one is due, or Infinity */

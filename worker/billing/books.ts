@@ -2,19 +2,20 @@
  * Double-entry bookkeeping of one account in SQLite. A transfer is one row that debits one book and credits another by
  * the same amount, so no row can be out of balance; rows are never changed nor deleted, which triggers enforce. The
  * books' balances are kept beside the rows, and the database itself refuses one below zero. After TigerBeetle's data
- * model (https://docs.tigerbeetle.com/coding/data-modeling/), with its two-phase transfers.
+ * model (https://docs.tigerbeetle.com/coding/data-modeling/); the first phase of its two-phase transfers, credit that is
+ * set aside, is not in the books but in memory (reservations.ts).
  *
- *   outside:<source> → credit → reserved → revenue        top-up, reserve, settle
- *                      credit ← reserved                  release
- *                      credit ←            revenue        reverse
- *   outside:x402     → credit            → revenue        top-up and sale: a payment for one request
+ *   outside:<source> → credit → revenue        top-up, settle
+ *                      credit ← revenue        reverse
+ *   outside:<source> ← credit                  refund
+ *   outside:x402     → credit → revenue        top-up and sale: a payment for one request
  */
 import { checkAmount } from "./money.ts";
 
-/** `credit` is the customer's to spend, `reserved` is of requests in work; `outside:` may go below zero, the rest not. */
-export type Book = "credit" | "reserved" | "revenue" | `outside:${string}`;
+/** `credit` is the customer's, `revenue` the owner's; `outside:` may go below zero, the rest not. */
+export type Book = "credit" | "revenue" | `outside:${string}`;
 
-export type TransferKind = "top_up" | "refund" | "reserve" | "settle" | "release" | "reverse" | "sale";
+export type TransferKind = "top_up" | "refund" | "settle" | "reverse" | "sale";
 
 export interface NewTransfer {
   kind: TransferKind;
@@ -22,13 +23,13 @@ export interface NewTransfer {
   credit: Book;
   /** Micro-units, above 0. */
   amount: number;
-  /** The reservation it belongs to, or the event outside that caused it; of the latter there is one transfer only. */
+  /** The request or the event outside that it belongs to; of each kind it has one transfer only. */
   reference: string;
 }
 
 export type Transfer = NewTransfer & { seq: number; ms: number };
 
-export type Balances = { credit: number; reserved: number; revenue: number };
+export type Balances = { credit: number; revenue: number };
 
 const SCHEMA = `
   CREATE TABLE books (
@@ -47,12 +48,11 @@ const SCHEMA = `
     reference TEXT NOT NULL,
     CHECK (debit <> credit)
   ) STRICT;
-  CREATE INDEX transfers_of_reference ON transfers (reference);
-  CREATE UNIQUE INDEX one_transfer_of_an_event ON transfers (kind, reference) WHERE kind IN ('top_up', 'refund');
+  CREATE UNIQUE INDEX one_transfer_of_a_kind ON transfers (reference, kind);
   CREATE TABLE refunds (reference TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TRIGGER transfers_stay BEFORE UPDATE ON transfers BEGIN SELECT RAISE(ABORT, 'transfers are never changed'); END;
   CREATE TRIGGER transfers_remain BEFORE DELETE ON transfers BEGIN SELECT RAISE(ABORT, 'transfers are never deleted'); END;
-  INSERT INTO books (name, balance) VALUES ('credit', 0), ('reserved', 0), ('revenue', 0);
+  INSERT INTO books (name, balance) VALUES ('credit', 0), ('revenue', 0);
 `;
 
 export class Books {
@@ -107,8 +107,8 @@ export class Books {
 
   balances(): Balances {
     const rows = this.#sql.exec<{ name: string; balance: number }>("SELECT name, balance FROM books").toArray();
-    const { credit = 0, reserved = 0, revenue = 0 } = Object.fromEntries(rows.map((row) => [row.name, row.balance]));
-    return { credit, reserved, revenue };
+    const { credit = 0, revenue = 0 } = Object.fromEntries(rows.map((row) => [row.name, row.balance]));
+    return { credit, revenue };
   }
 
   /** In order, after a sequence number. */

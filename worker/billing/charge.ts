@@ -43,7 +43,7 @@ export interface Charge {
    */
   reserve(work: Work): Promise<Answer | undefined>;
   /**
-   * @returns headers that tell the caller of it
+   * @returns what the caller is told of it, as headers; of a stream, whose headers are gone by then, as an event
    * @throws Problem if the answer must be withheld
    */
   settle(outcome: Outcome): Promise<Record<string, string>>;

@@ -16,7 +16,7 @@ export class FreeCharge implements Charge {
   readonly #env: Env;
   readonly #address: string;
   readonly #limit: number;
-  readonly #demand: ((headers: Record<string, string>) => Problem) | undefined;
+  readonly #demand: ((headers: Record<string, string>) => Promise<Problem>) | undefined;
   #quota: DurableObjectStub<FreeQuota> | undefined;
   #characters = 0;
   headers: Record<string, string> = {};
@@ -30,7 +30,7 @@ export class FreeCharge implements Charge {
     env: Env,
     address: string,
     limit: number,
-    demand: ((headers: Record<string, string>) => Problem) | undefined,
+    demand: ((headers: Record<string, string>) => Promise<Problem>) | undefined,
   ) {
     this.#demand = demand;
     this.#env = env;
@@ -53,7 +53,7 @@ export class FreeCharge implements Charge {
     this.headers = rateLimitHeaders({ ...quota, unit: "characters" });
     if (!taken) {
       const detail = `${this.#limit} characters a day are free, ${remaining} are left today, the request has ${characters}`;
-      if (this.#demand) throw this.#demand(this.headers);
+      if (this.#demand) throw await this.#demand(this.headers);
       throw new Problem("payment_required", detail, { headers: this.headers });
     }
     this.#characters = characters;
@@ -61,7 +61,7 @@ export class FreeCharge implements Charge {
   }
 
   async settle(): Promise<Record<string, string>> {
-    return this.headers;
+    return {};
   }
 
   async finish(): Promise<void> {}

@@ -17,7 +17,7 @@ export interface KeyInfo extends NewKey {
   createdMs: number;
   revokedMs: number | null;
   lastUsedMs: number | null;
-  /** Micro-units of this month, with what is reserved. */
+  /** Micro-units of this month. */
   spentThisMonth: number;
 }
 
@@ -174,18 +174,16 @@ export class KeyRing {
     return limit === null ? Infinity : limit - (of === thisMonth() ? spent : 0);
   }
 
-  /** @returns the month that it is counted in */
-  spend(keyId: string, amount: number): string {
+  spend(keyId: string, amount: number): void {
     const now = thisMonth();
     const query = "UPDATE keys SET spent = CASE month WHEN ? THEN spent ELSE 0 END + ?, month = ? WHERE key_id = ?";
     this.#sql.exec(query, now, amount, now, keyId);
-    return now;
   }
 
-  /** What was not spent after all. A month that is over keeps its count. */
-  giveBack(keyId: string, ofMonth: string, amount: number): void {
-    if (amount === 0) return;
-    this.#sql.exec("UPDATE keys SET spent = spent - ? WHERE key_id = ? AND month = ?", amount, keyId, ofMonth);
+  /** What was spent a moment ago, and was not after all. */
+  giveBack(keyId: string, amount: number): void {
+    const query = "UPDATE keys SET spent = MAX(0, spent - ?) WHERE key_id = ? AND month = ?";
+    this.#sql.exec(query, amount, keyId, thisMonth());
   }
 }
 
@@ -194,6 +192,6 @@ function refuse(problem: KeyRefusal["problem"], detail: string): { refusal: KeyR
 }
 
 /** As 2026-11; UTC. */
-export function thisMonth(): string {
+function thisMonth(): string {
   return new Date().toISOString().slice(0, 7);
 }

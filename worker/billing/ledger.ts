@@ -1,64 +1,47 @@
 /**
  * The ledger of one account: a Durable Object, so one place in the world where its requests come one after the other,
- * with SQLite. It reserves before the work, settles what was used, releases on failure; each call is one transaction.
+ * with SQLite. It reserves before the work, settles what was used, releases on failure. Settling is the one commit that a
+ * request waits for, and it is on disk before the answer leaves.
  *
  * What happens if the Worker dies, by the moment:
- * - before `reserve` is written: nothing happened.
- * - after it: the reservation runs out, and the alarm releases it. A caller that left is settled by the Worker, which
- *   lives on to do so; that nobody settled proves that the Worker died, so the call failed, whatever of it was sent, and
- *   a failed call is not charged. A long stream says from time to time that it is alive.
+ * - before `settle`: nothing happened. What it reserved runs out; that nobody settled proves that the Worker died, for it
+ *   lives on to settle for a caller that left. So the call failed, whatever of it was sent, and a failed call is not
+ *   charged. A long stream says from time to time that it is alive.
  * - after `settle`, before the caller has the answer: the charge stands, and the answer is kept with it under the
  *   Idempotency-Key: the repeated request gets it for nothing. Without a key the Worker reverses the charge if it sees
  *   that the caller left; the loss on the last metres of the line is the caller's, who can avoid it by a key.
+ *
+ * What happens if the ledger dies, the Worker not: reservations.ts.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../env.ts";
-import { Answers } from "./answers.ts";
+import { ANSWER_LIFE_MS, Answers } from "./answers.ts";
 import { type Balances, type Book, Books, type Transfer } from "./books.ts";
-import type { Answer } from "./charge.ts";
-import { type KeyInfo, KeyRing, type NewKey, type RateState, thisMonth } from "./key-ring.ts";
+import type { Answer, Outcome } from "./charge.ts";
+import { type KeyInfo, KeyRing, type NewKey, type RateState } from "./key-ring.ts";
 import type { KeyReference, Scope } from "./keys.ts";
 import { formatMoney } from "./money.ts";
 import { type BegunPayment, type PaymentRequest, Payments } from "./payments.ts";
-import { type Refusal, Reservations } from "./reservations.ts";
+import {
+  type Refusal,
+  Reservations,
+  type Reserved,
+  type ReserveRequest,
+  type Settled,
+  type SettleRequest,
+} from "./reservations.ts";
 import { today, Usage, type UsageRow } from "./usage.ts";
 
-export interface ReserveRequest {
-  key: KeyReference;
-  scope: Scope;
-  /** Micro-units for the whole work. */
-  amount: number;
-  model: string;
-  country: string;
-  /** The caller's Idempotency-Key, and a digest of what it asks for. */
-  repeat?: { key: string; fingerprint: string };
-  /** After this, the Worker counts as dead. */
-  lifeMs: number;
-}
+export type ReserveResult = { rate?: RateState } & Reserved;
 
-export type ReserveResult = { rate?: RateState } & (
-  | { kind: "reserved"; id: string }
-  | { kind: "answered"; answer: Answer }
-  | { kind: "refused"; refusal: Refusal }
-);
-
-export interface SettleRequest {
-  id: string;
-  /** Micro-units for what the caller got, what it paid before included. */
-  due: number;
-  /** For how many characters that is. */
-  characters: number;
-  /** To be kept; without it, the caller left in the middle. */
-  answer?: Answer;
-}
-
-export interface SettleResult {
-  /** undefined: the reservation had run out, and nothing is charged. */
-  charged: number | undefined;
+export type SettleResult = Settled & {
+  /** Micro-units that the account may spend. */
   credit: number;
-}
+};
 
+/** Of the credit, what is set aside is not in it. */
 export interface Overview extends Balances {
+  reserved: number;
   account: string;
   createdMs: number;
   keys: KeyInfo[];
@@ -86,7 +69,7 @@ export class Ledger extends DurableObject<Env> {
     this.#keys = new KeyRing(sql);
     this.#usage = new Usage(sql);
     this.#answers = new Answers(sql);
-    this.#reservations = new Reservations(sql, this.#books, this.#keys, this.#usage, this.#answers);
+    this.#reservations = new Reservations(this.#books, this.#keys, this.#usage, this.#answers);
     this.#payments = new Payments(sql, this.#books, this.#usage);
     // A key that somebody made up names an account that is not: its object has no tables, and stores nothing.
     this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'account'").toArray().length > 0;
@@ -98,33 +81,28 @@ export class Ledger extends DurableObject<Env> {
     this.#transaction(() => {
       this.ctx.storage.sql.exec("CREATE TABLE account (id TEXT NOT NULL, created_ms INTEGER NOT NULL) STRICT");
       this.ctx.storage.sql.exec("INSERT INTO account VALUES (?, ?)", account, Date.now());
-      for (const part of [this.#books, this.#keys, this.#usage, this.#answers, this.#reservations, this.#payments]) {
-        part.create();
-      }
+      for (const part of [this.#books, this.#keys, this.#usage, this.#answers, this.#payments]) part.create();
     });
     this.#exists = true;
     return true;
   }
 
-  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+  reserve(request: ReserveRequest): ReserveResult {
     if (!this.#exists) return { kind: "refused", refusal: UNKNOWN };
-    const result = this.#transaction((): ReserveResult => {
-      const { rate, refusal } = this.#keys.authorize(request.key, request.scope);
-      const known = rate ? { rate } : {};
-      if (refusal) return { ...known, kind: "refused", refusal };
-      return { ...known, ...this.#reservations.reserve(request) };
-    });
-    if (result.kind === "reserved") await this.#wakeAt(Date.now() + request.lifeMs);
-    return result;
+    const { rate, refusal } = this.#keys.authorize(request.key, request.scope);
+    const known = rate ? { rate } : {};
+    return { ...known, ...(refusal ? { kind: "refused", refusal } : this.#reservations.reserve(request)) };
   }
 
-  settle(request: SettleRequest): SettleResult {
-    const charged = this.#transaction(() => this.#reservations.settle(request));
-    return { charged, credit: this.#books.balances().credit };
+  /** May be called again with the same ticket, and charges once. */
+  async settle(request: SettleRequest): Promise<SettleResult> {
+    const settled = this.#transaction(() => this.#reservations.settle(request));
+    if (request.request.repeat) await this.#wakeAt(Date.now() + ANSWER_LIFE_MS);
+    return { ...settled, credit: this.#credit };
   }
 
   release(id: string): void {
-    this.#transaction(() => this.#reservations.release(id));
+    this.#reservations.release(id);
   }
 
   /** Gives back what was settled, because nobody got the answer. */
@@ -134,14 +112,13 @@ export class Ledger extends DurableObject<Env> {
       if (amount === undefined || this.#books.amountOf("reverse", id) !== undefined) return;
       this.#books.post({ kind: "reverse", debit: "revenue", credit: "credit", amount, reference: id });
       this.#usage.add({ ...place, day: today() }, -1, -place.characters, -amount);
-      this.#keys.giveBack(keyId, thisMonth(), amount);
+      this.#keys.giveBack(keyId, amount);
     });
   }
 
   /** A stream is alive. */
-  async extend(id: string, lifeMs: number): Promise<void> {
-    this.#transaction(() => this.#reservations.extend(id, Date.now() + lifeMs));
-    await this.#wakeAt(Date.now() + lifeMs);
+  extend(id: string, lifeMs: number): void {
+    this.#reservations.extend(id, lifeMs);
   }
 
   /** Money from outside. @returns false if this event was counted before */
@@ -154,7 +131,7 @@ export class Ledger extends DurableObject<Env> {
   }
 
   /**
-   * Money back to outside, as far as it was not spent.
+   * Money back to outside, as far as it was neither spent nor set aside.
    * @param reference of the payment that is refunded, or of the refund
    * @param sum micro-units that went back under this reference so far, this time included
    * @returns undefined if that was counted before; `missing`: what was spent already
@@ -164,7 +141,7 @@ export class Ledger extends DurableObject<Env> {
       const told = this.#books.refunded(reference);
       if (sum <= told) return undefined;
       this.#books.noteRefund(reference, sum);
-      const taken = Math.min(sum - told, this.#books.balances().credit);
+      const taken = Math.min(sum - told, this.#credit);
       if (taken > 0) {
         const credit: Book = `outside:${source}`;
         const own = told === 0 ? reference : `${reference}/${sum}`;
@@ -187,9 +164,15 @@ export class Ledger extends DurableObject<Env> {
     return this.#exists ? this.#payments.find(request) : undefined;
   }
 
-  /** The payment is about to be settled outside. @param answer if the work is done */
-  holdPayment(nonce: string, answer: Answer | undefined): void {
-    this.#payments.hold(nonce, answer);
+  /** The payment is about to be settled outside. @returns false if it is over, because the work took too long */
+  holdPayment(nonce: string, outcome: Outcome): boolean {
+    return this.#payments.hold(nonce, outcome);
+  }
+
+  /** A stream is alive. */
+  async extendPayment(nonce: string, lifeMs: number): Promise<void> {
+    this.#payments.extend(nonce, Date.now() + lifeMs);
+    await this.#wakeAt(Date.now() + lifeMs);
   }
 
   suspendPayment(nonce: string): void {
@@ -204,8 +187,12 @@ export class Ledger extends DurableObject<Env> {
     this.#payments.store(nonce, answer);
   }
 
+  releasePayment(nonce: string): void {
+    this.#transaction(() => this.#payments.release(nonce));
+  }
+
   dropPayment(nonce: string): void {
-    this.#transaction(() => this.#payments.drop(nonce));
+    this.#payments.drop(nonce);
   }
 
   /** For requests of the account about itself. */
@@ -221,7 +208,9 @@ export class Ledger extends DurableObject<Env> {
     return {
       account: id,
       createdMs: created_ms,
-      ...this.#books.balances(),
+      credit: this.#credit,
+      reserved: this.#reservations.held(),
+      revenue: this.#books.balances().revenue,
       keys: this.#keys.list(),
       unresolvedPayments: this.#payments.unresolved(),
     };
@@ -250,8 +239,10 @@ export class Ledger extends DurableObject<Env> {
   /** Counts everything anew. @returns what does not agree */
   reconcile(): string[] {
     if (!this.#exists) return [];
-    const faults = [...this.#books.reconcile(), ...this.#reservations.reconcile()];
-    const { revenue } = this.#books.balances();
+    const faults = this.#books.reconcile();
+    const { credit, revenue } = this.#books.balances();
+    const reserved = this.#reservations.held();
+    if (reserved > credit) faults.push(`reservations: they hold ${formatMoney(reserved)} of ${formatMoney(credit)}`);
     const used = this.#usage.total();
     if (used !== revenue) faults.push(`usage: its days give ${formatMoney(used)}, revenue is ${formatMoney(revenue)}`);
     return faults;
@@ -260,10 +251,13 @@ export class Ledger extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#alarmMs = undefined;
     if (!this.#exists) return;
-    const nextMs = this.#transaction(() =>
-      Math.min(this.#reservations.expire(), this.#answers.purge(), this.#payments.expire()),
-    );
+    const nextMs = this.#transaction(() => Math.min(this.#answers.purge(), this.#payments.expire()));
     if (nextMs < Infinity) await this.#wakeAt(nextMs);
+  }
+
+  /** Micro-units that may be spent. */
+  get #credit(): number {
+    return this.#books.balances().credit - this.#reservations.held();
   }
 
   #transaction<T>(work: () => T): T {

@@ -3,11 +3,12 @@
  * request only, and by the payer's own identifier of it, if it gives one.
  *
  * `working` → `held` (the answer is here, the money is asked for) → `settled`. A payment is held before it is settled
- * outside, because that may succeed without our hearing of it: the payer repeats its request and gets the answer.
+ * outside, because that may succeed without our hearing of it: the payer repeats its request and gets the answer. What
+ * is due is the amount, or less if the payer left a metered stream: such a payment is used up, and has no answer.
  */
 import { ANSWER_LIFE_MS, packAnswer } from "./answers.ts";
 import type { Books } from "./books.ts";
-import type { Answer } from "./charge.ts";
+import type { Answer, Outcome } from "./charge.ts";
 import { today, type Usage } from "./usage.ts";
 
 export interface PaymentRequest {
@@ -18,7 +19,7 @@ export interface PaymentRequest {
   paymentHash: string;
   /** Digest of what is asked for. */
   fingerprint: string;
-  /** Micro-units. */
+  /** Micro-units for the whole work. */
   amount: number;
   model: string;
   country: string;
@@ -34,7 +35,7 @@ export type BegunPayment = {
   /** It was paid. */
   | { kind: "answered"; answer: Answer }
   /** It may have been paid. */
-  | { kind: "held"; nonce: string; answer: Answer | undefined }
+  | { kind: "held"; nonce: string; due: number; answer: Answer | undefined }
   | { kind: "in_progress" }
   /** The nonce was used otherwise, or the identifier. */
   | { kind: "used" }
@@ -48,6 +49,7 @@ interface Row extends Record<string, SqlStorageValue> {
   fingerprint: string;
   state: "working" | "held" | "settled";
   amount: number;
+  due: number;
   model: string;
   country: string;
   characters: number;
@@ -65,6 +67,7 @@ const SCHEMA = `
     fingerprint TEXT NOT NULL,
     state TEXT NOT NULL,
     amount INTEGER NOT NULL,
+    due INTEGER NOT NULL,
     model TEXT NOT NULL,
     country TEXT NOT NULL,
     characters INTEGER NOT NULL,
@@ -98,7 +101,9 @@ export class Payments {
     if (same && (same.payment_hash !== paymentHash || same.fingerprint !== fingerprint)) return { kind: "used" };
     if (same) return stateOf(same);
     if (identifier === undefined) return undefined;
-    const [twin] = this.#sql.exec<Row>("SELECT * FROM payments WHERE identifier = ?", identifier).toArray();
+    // One that was settled in part is over: its identifier is free again.
+    const query = "SELECT * FROM payments WHERE identifier = ? AND NOT (state = 'settled' AND due < amount)";
+    const [twin] = this.#sql.exec<Row>(query, identifier).toArray();
     if (!twin) return undefined;
     if (twin.fingerprint !== fingerprint) return { kind: "mismatch" };
     const state = stateOf(twin);
@@ -116,11 +121,12 @@ export class Payments {
     if (known) return known;
     this.expire();
     this.#sql.exec(
-      "INSERT INTO payments VALUES (?, ?, ?, ?, 'working', ?, ?, ?, ?, NULL, NULL, ?, ?)",
+      "INSERT INTO payments VALUES (?, ?, ?, ?, 'working', ?, ?, ?, ?, ?, NULL, NULL, ?, ?)",
       nonce,
       identifier ?? null,
       paymentHash,
       fingerprint,
+      amount,
       amount,
       model,
       country,
@@ -131,10 +137,18 @@ export class Payments {
     return { kind: "begun" };
   }
 
-  /** @param answer if it is whole by now */
-  hold(nonce: string, answer: Answer | undefined): void {
-    const query = "UPDATE payments SET state = 'held', answer = ? WHERE nonce = ? AND state <> 'settled'";
-    this.#sql.exec(query, packAnswer(answer) ?? null, nonce);
+  /** The payer of a long stream is still there. */
+  extend(nonce: string, openUntilMs: number): void {
+    const query = "UPDATE payments SET open_until_ms = ?, ends_ms = ? WHERE nonce = ? AND state = 'working'";
+    this.#sql.exec(query, openUntilMs, openUntilMs, nonce);
+  }
+
+  /** @param outcome its answer, if that is whole by now. @returns false if the payment is over */
+  hold(nonce: string, { due, characters, answer }: Outcome): boolean {
+    const query = `
+      UPDATE payments SET state = 'held', due = MIN(amount, ?), characters = ?, answer = ?
+      WHERE nonce = ? AND state = 'working'`;
+    return this.#sql.exec(query, due, characters, packAnswer(answer) ?? null, nonce).rowsWritten > 0;
   }
 
   /** Nobody knows whether it was settled: whoever repeats the request may try. */
@@ -146,7 +160,7 @@ export class Payments {
   settle(nonce: string, receipt: string): void {
     const row = this.#row(nonce);
     if (row?.state !== "held") return;
-    const { amount, model, country, characters } = row;
+    const { due: amount, model, country, characters } = row;
     if (amount > 0) {
       this.#books.post({ kind: "top_up", debit: "outside:x402", credit: "credit", amount, reference: nonce });
       this.#books.post({ kind: "sale", debit: "credit", credit: "revenue", amount, reference: nonce });
@@ -162,10 +176,15 @@ export class Payments {
     this.#sql.exec(query, packAnswer(answer) ?? null, nonce);
   }
 
-  /** The work failed, or its stream broke off. What is settled stays so. */
+  /** The work failed, and its money was not asked for. */
+  release(nonce: string): void {
+    this.#sql.exec("DELETE FROM payments WHERE nonce = ? AND state = 'working'", nonce);
+    this.suspend(nonce);
+  }
+
+  /** It cannot be settled. */
   drop(nonce: string): void {
     this.#sql.exec("DELETE FROM payments WHERE nonce = ? AND state <> 'settled'", nonce);
-    this.suspend(nonce);
   }
 
   /**
@@ -191,12 +210,13 @@ export class Payments {
 }
 
 /** @returns undefined if it is as if it had never been */
-function stateOf({ state, nonce, answer: text, receipt, open_until_ms }: Row): BegunPayment | undefined {
+function stateOf({ state, nonce, amount, due, answer: text, receipt, open_until_ms }: Row): BegunPayment | undefined {
   const answer = text === null ? undefined : (JSON.parse(text) as Answer);
   if (state === "settled" && answer) {
     return { kind: "answered", answer: { ...answer, headers: { ...answer.headers, "payment-response": receipt! } } };
   }
+  if (state === "settled" && due < amount) return { kind: "used" };
   if (open_until_ms > Date.now()) return { kind: "in_progress" };
   if (state === "settled") return { kind: "begun", receipt: receipt! };
-  return state === "held" ? { kind: "held", nonce, answer } : undefined;
+  return state === "held" ? { kind: "held", nonce, due, answer } : undefined;
 }

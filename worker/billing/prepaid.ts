@@ -6,9 +6,9 @@ import type { Answer, Charge, Outcome, Work } from "./charge.ts";
 import { ledgerOf } from "./directory.ts";
 import type { RateState } from "./key-ring.ts";
 import type { KeyReference, Scope } from "./keys.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, SettleResult } from "./ledger.ts";
 import { rateLimitHeaders } from "./rate-limit-headers.ts";
-import type { Refusal } from "./reservations.ts";
+import type { Refusal, ReserveRequest, SettleRequest, Ticket } from "./reservations.ts";
 
 const SCOPE_OF: Record<Task, Scope> = { translation: "translate", classification: "classify" };
 
@@ -25,7 +25,8 @@ export class PrepaidCharge implements Charge {
   readonly settlesAtFirstToken = false;
   readonly #options: PrepaidOptions;
   readonly #ledger: DurableObjectStub<Ledger>;
-  #id = "";
+  #request: ReserveRequest | undefined;
+  #ticket: Ticket | undefined;
   #work: Work | undefined;
   headers: Record<string, string> = {};
 
@@ -46,24 +47,36 @@ export class PrepaidCharge implements Charge {
     this.headers = keyHeaders(result.rate);
     if (result.kind === "refused") throw refusalProblem(result.refusal, this.headers);
     if (result.kind === "answered") return result.answer;
-    this.#id = result.id;
+    this.#request = request;
+    this.#ticket = result.ticket;
     this.#work = work;
     return undefined;
   }
 
-  async settle({ due, characters, answer }: Outcome): Promise<Record<string, string>> {
-    const result = await this.#ledger.settle({ id: this.#id, due, characters, ...(answer ? { answer } : {}) });
-    if (result.charged === undefined) {
+  async settle(outcome: Outcome): Promise<Record<string, string>> {
+    const result = await this.#settleOnce({ ticket: this.#ticket!, request: this.#request!, outcome });
+    if (result.kind === "refused") throw refusalProblem(result.refusal, this.headers);
+    if (result.kind === "over") {
       const seconds = this.#options.lifeMs / 1000;
       throw new Problem("took_too_long", `the request took longer than ${seconds} s; nothing was charged`);
     }
-    return { ...this.headers, "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
+    return { "charged-micro-usd": String(result.charged), "credit-micro-usd": String(result.credit) };
+  }
+
+  /** A ledger that died in the middle may have settled or not; the next one knows. */
+  async #settleOnce(request: SettleRequest): Promise<SettleResult> {
+    try {
+      return await this.#ledger.settle(request);
+    } catch (error) {
+      console.error("the ledger did not answer; asking again", error);
+      return await ledgerOf(this.#options.env, this.#options.key.account).settle(request);
+    }
   }
 
   async finish(): Promise<void> {}
 
   async release(): Promise<void> {
-    await this.#ledger.release(this.#id);
+    await this.#ledger.release(this.#ticket!.id);
   }
 
   async reverse(): Promise<void> {
@@ -71,11 +84,11 @@ export class PrepaidCharge implements Charge {
     if (this.keepsAnswer || !this.#work) return;
     const { model, characters } = this.#work;
     const { key, country } = this.#options;
-    await this.#ledger.reverse(this.#id, key.keyId, { model, country, characters });
+    await this.#ledger.reverse(this.#ticket!.id, key.keyId, { model, country, characters });
   }
 
   async extend(): Promise<void> {
-    await this.#ledger.extend(this.#id, this.#options.lifeMs);
+    await this.#ledger.extend(this.#ticket!.id, this.#options.lifeMs);
   }
 }
 

@@ -1,11 +1,32 @@
-/** Credit that is set aside for requests in work, in SQLite. Each ends once: settled, released, or run out. */
+/**
+ * Credit that is set aside for requests in work. It is held in the ledger's memory alone, because a reservation matters
+ * only while somebody may still settle it: one that is not settled is released in the end, whoever died. So a request
+ * costs one commit, its settlement, and one that failed costs none.
+ *
+ * The ledger's object may be restarted while the Worker goes on, and then it knows nothing of what was reserved. A
+ * settlement therefore brings its request along: it is reserved anew and settled at once, if the credit still suffices
+ * and nobody else has answered for its Idempotency-Key meanwhile. Each reservation is settled once, by its id.
+ */
 import { type Answers, packAnswer } from "./answers.ts";
 import type { Books } from "./books.ts";
-import type { Answer } from "./charge.ts";
+import type { Answer, Outcome } from "./charge.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { ReserveRequest, SettleRequest } from "./ledger.ts";
+import type { KeyReference, Scope } from "./keys.ts";
 import { formatMoney } from "./money.ts";
 import { today, type Usage } from "./usage.ts";
+
+export interface ReserveRequest {
+  key: KeyReference;
+  scope: Scope;
+  /** Micro-units for the whole work. */
+  amount: number;
+  model: string;
+  country: string;
+  /** The caller's Idempotency-Key, and a digest of what it asks for. */
+  repeat?: { key: string; fingerprint: string };
+  /** After this, the Worker counts as dead. */
+  lifeMs: number;
+}
 
 export interface Refusal {
   problem:
@@ -21,192 +42,147 @@ export interface Refusal {
   extensions?: Record<string, number>;
 }
 
-export interface Reservation extends Record<string, SqlStorageValue> {
+export interface Ticket {
   id: string;
-  key_id: string;
-  /** Month of the key's limit that it counts in. */
-  month: string;
+  /** Of the ledger's object, from one restart to the next. */
+  life: string;
+}
+
+export type Reserved =
+  | { kind: "reserved"; ticket: Ticket }
+  | { kind: "answered"; answer: Answer }
+  | { kind: "refused"; refusal: Refusal };
+
+export interface SettleRequest {
+  ticket: Ticket;
+  /** As it was reserved. */
+  request: ReserveRequest;
+  /** Of what the caller got, what it paid for before included. */
+  outcome: Outcome;
+}
+
+export type Settled =
+  | { kind: "charged"; charged: number }
+  /** The reservation had run out. */
+  | { kind: "over" }
+  /** The ledger was restarted, and what was reserved is spent. */
+  | { kind: "refused"; refusal: Refusal };
+
+interface Reservation {
+  keyId: string;
   /** Micro-units set aside. */
   amount: number;
   /** Micro-units that were paid for the same request before, which the caller left. */
   paid: number;
-  model: string;
-  country: string;
-  repeat_key: string | null;
-  expires_ms: number;
+  repeat: ReserveRequest["repeat"];
+  expiresMs: number;
 }
-
-const SCHEMA = `
-  CREATE TABLE reservations (
-    id TEXT PRIMARY KEY,
-    key_id TEXT NOT NULL,
-    month TEXT NOT NULL,
-    amount INTEGER NOT NULL,
-    paid INTEGER NOT NULL,
-    model TEXT NOT NULL,
-    country TEXT NOT NULL,
-    repeat_key TEXT,
-    expires_ms INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-`;
-
-type Reserved =
-  | { kind: "reserved"; id: string }
-  | { kind: "answered"; answer: Answer }
-  | { kind: "refused"; refusal: Refusal };
 
 /** Seconds after which a request that found its twin in work may look again. */
 const RETRY_SECONDS = 1;
 
 export class Reservations {
-  readonly #sql: SqlStorage;
   readonly #books: Books;
   readonly #keys: KeyRing;
   readonly #usage: Usage;
   readonly #answers: Answers;
+  readonly #open = new Map<string, Reservation>();
+  readonly #life = crypto.randomUUID();
 
-  constructor(sql: SqlStorage, books: Books, keys: KeyRing, usage: Usage, answers: Answers) {
-    this.#sql = sql;
+  constructor(books: Books, keys: KeyRing, usage: Usage, answers: Answers) {
     this.#books = books;
     this.#keys = keys;
     this.#usage = usage;
     this.#answers = answers;
   }
 
-  create(): void {
-    this.#sql.exec(SCHEMA);
-  }
-
-  reserve({ key, amount: price, model, country, repeat, lifeMs }: ReserveRequest): Reserved {
-    // What ran out and still holds this key must go before the key is held anew; the alarm may be late.
-    if (repeat) this.expire();
+  reserve(request: ReserveRequest, id = newId(request)): Reserved {
+    this.#expire();
+    const { key, amount: price, repeat, lifeMs } = request;
+    const twin = repeat && this.#open.values().find((open) => open.repeat?.key === repeat.key);
     const before = repeat && this.#answers.find(repeat.key);
-    if (before && before.fingerprint !== repeat.fingerprint) {
+    const fingerprint = twin?.repeat?.fingerprint ?? before?.fingerprint;
+    if (repeat && fingerprint !== undefined && fingerprint !== repeat.fingerprint) {
       const detail = "Idempotency-Key: it was sent with another request before; expected a new key for a new request";
       return { kind: "refused", refusal: { problem: "idempotency_mismatch", detail } };
     }
     if (before?.answer) return { kind: "answered", answer: before.answer };
-    if (before && before.openUntilMs > Date.now()) {
-      const detail = "Idempotency-Key: the first request with it is still in work; retry to get its answer";
-      const refusal: Refusal = { problem: "request_in_progress", detail, retryAfterSeconds: RETRY_SECONDS };
-      return { kind: "refused", refusal };
-    }
+    if (twin) return refuseInProgress("the first request with it is still in work");
     const paid = before?.paid ?? 0;
     const amount = Math.max(0, price - paid);
-    const { credit } = this.#books.balances();
+    const credit = this.#books.balances().credit - this.held();
     if (credit < amount) {
       const detail = `the request costs ${formatMoney(amount)}, the account has ${formatMoney(credit)}; top it up`;
       return refuseFor("insufficient_credit", detail, { price: amount, credit });
     }
-    const left = this.#keys.left(key.keyId);
+    const left = this.#keys.left(key.keyId) - this.held(key.keyId);
     if (left < amount) {
       const detail = `the request costs ${formatMoney(amount)}, the key may spend ${formatMoney(left)} more this month`;
       return refuseFor("spending_limit", detail, { price: amount, left });
     }
-    // The customer finds its own key in the transfers.
-    const id = repeat ? `${repeat.key}/${crypto.randomUUID().slice(0, 8)}` : crypto.randomUUID();
-    if (amount > 0) this.#books.post({ kind: "reserve", debit: "credit", credit: "reserved", amount, reference: id });
-    const month = this.#keys.spend(key.keyId, amount);
-    const expiresMs = Date.now() + lifeMs;
-    if (repeat) this.#answers.open(repeat.key, repeat.fingerprint, expiresMs);
-    this.#sql.exec(
-      "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      id,
-      key.keyId,
-      month,
-      amount,
-      paid,
-      model,
-      country,
-      repeat?.key ?? null,
-      expiresMs,
-    );
-    return { kind: "reserved", id };
+    this.#open.set(id, { keyId: key.keyId, amount, paid, repeat, expiresMs: Date.now() + lifeMs });
+    return { kind: "reserved", ticket: { id, life: this.#life } };
   }
 
-  /** @returns micro-units charged; undefined if the reservation is over */
-  settle({ id, due, characters, answer }: SettleRequest): number | undefined {
-    const reservation = this.#find(id);
-    if (!reservation) return undefined;
-    const charged = this.#end(reservation, due);
-    const { model, country } = reservation;
-    this.#usage.add({ day: today(), model, country }, 1, characters, charged);
-    const { repeat_key: key } = reservation;
-    if (key !== null) {
-      const text = packAnswer(answer);
-      if (text !== undefined) this.#answers.store(key, text);
-      else this.#answers.close(key, charged);
+  /** Within a transaction of the caller's. */
+  settle({ ticket, request, outcome }: SettleRequest): Settled {
+    const { id } = ticket;
+    this.#expire();
+    if (!this.#open.has(id)) {
+      const before = this.#books.amountOf("settle", id);
+      // The settlement was heard, its answer was not.
+      if (before !== undefined) return { kind: "charged", charged: before };
+      if (ticket.life === this.#life) return { kind: "over" };
+      const anew = this.reserve(request, id);
+      if (anew.kind === "answered") return refuseInProgress("the same request was answered meanwhile");
+      if (anew.kind === "refused") return anew;
     }
-    return charged;
+    const { keyId, amount, paid, repeat } = this.#open.get(id)!;
+    const { due, characters, answer } = outcome;
+    const charged = Math.min(amount, Math.max(0, due - paid));
+    if (charged > 0) {
+      this.#books.post({ kind: "settle", debit: "credit", credit: "revenue", amount: charged, reference: id });
+      this.#keys.spend(keyId, charged);
+    }
+    const { model, country } = request;
+    this.#usage.add({ day: today(), model, country }, 1, characters, charged);
+    if (repeat) this.#answers.store(repeat.key, repeat.fingerprint, charged, packAnswer(answer));
+    this.#open.delete(id);
+    return { kind: "charged", charged };
   }
 
   release(id: string): void {
-    const reservation = this.#find(id);
-    if (reservation) this.#drop(reservation);
+    this.#open.delete(id);
   }
 
-  extend(id: string, expiresMs: number): void {
-    const reservation = this.#find(id);
-    if (!reservation) return;
-    this.#sql.exec("UPDATE reservations SET expires_ms = ? WHERE id = ?", expiresMs, id);
-    if (reservation.repeat_key !== null) this.#answers.extend(reservation.repeat_key, expiresMs);
+  extend(id: string, lifeMs: number): void {
+    const reservation = this.#open.get(id);
+    if (reservation) reservation.expiresMs = Date.now() + lifeMs;
   }
 
-  /** Releases what ran out. @returns when the next one will, or Infinity */
-  expire(): number {
-    const query = "SELECT * FROM reservations WHERE expires_ms <= ?";
-    for (const reservation of this.#sql.exec<Reservation>(query, Date.now()).toArray()) {
-      this.#drop(reservation);
-    }
-    const next = this.#sql.exec<{ next: number | null }>("SELECT MIN(expires_ms) AS next FROM reservations").one().next;
-    return next ?? Infinity;
+  /** @param keyId of a key, or of all. @returns micro-units set aside */
+  held(keyId?: string): number {
+    this.#expire();
+    let sum = 0;
+    for (const { keyId: of, amount } of this.#open.values()) if (keyId === undefined || of === keyId) sum += amount;
+    return sum;
   }
 
-  /** Every reservation is open, or was ended by transfers of its whole amount. @returns what does not agree */
-  reconcile(): string[] {
-    const query = `
-      SELECT reference, SUM(CASE kind WHEN 'reserve' THEN amount ELSE -amount END) AS rest
-      FROM transfers WHERE kind IN ('reserve', 'settle', 'release') GROUP BY reference`;
-    const rests = new Map<string, number>();
-    for (const { reference, rest } of this.#sql.exec<{ reference: string; rest: number }>(query)) {
-      rests.set(reference, rest);
-    }
-    const open = this.#sql.exec<Reservation>("SELECT * FROM reservations").toArray();
-    const faults: string[] = [];
-    for (const { id, amount } of open) {
-      const rest = rests.get(id) ?? 0;
-      if (rest !== amount) faults.push(`reservation ${id}: it holds ${amount}, its transfers give ${rest}`);
-      rests.delete(id);
-    }
-    for (const [id, rest] of rests) {
-      if (rest !== 0) faults.push(`reservation ${id}: it is over, and ${rest} of it went nowhere`);
-    }
-    return faults;
+  #expire(): void {
+    const nowMs = Date.now();
+    for (const [id, { expiresMs }] of this.#open) if (expiresMs <= nowMs) this.#open.delete(id);
   }
+}
 
-  #find(id: string): Reservation | undefined {
-    return this.#sql.exec<Reservation>("SELECT * FROM reservations WHERE id = ?", id).toArray()[0];
-  }
+/** The customer finds its own key in the transfers. */
+function newId({ repeat }: ReserveRequest): string {
+  const id = crypto.randomUUID();
+  return repeat ? `${repeat.key}/${id.slice(0, 8)}` : id;
+}
 
-  #drop(reservation: Reservation): void {
-    this.#end(reservation, reservation.paid);
-    if (reservation.repeat_key !== null) this.#answers.close(reservation.repeat_key, 0);
-  }
-
-  /** @param due for all that the caller got of this request. @returns micro-units charged now */
-  #end({ id, amount, paid, key_id, month }: Reservation, due: number): number {
-    const charged = Math.min(amount, Math.max(0, due - paid));
-    const rest = amount - charged;
-    if (charged > 0) {
-      this.#books.post({ kind: "settle", debit: "reserved", credit: "revenue", amount: charged, reference: id });
-    }
-    if (rest > 0) {
-      this.#books.post({ kind: "release", debit: "reserved", credit: "credit", amount: rest, reference: id });
-    }
-    this.#keys.giveBack(key_id, month, rest);
-    this.#sql.exec("DELETE FROM reservations WHERE id = ?", id);
-    return charged;
-  }
+function refuseInProgress(why: string): { kind: "refused"; refusal: Refusal } {
+  const detail = `Idempotency-Key: ${why}; retry to get its answer`;
+  return { kind: "refused", refusal: { problem: "request_in_progress", detail, retryAfterSeconds: RETRY_SECONDS } };
 }
 
 function refuseFor(

@@ -11,6 +11,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Env, readSettings, type Settings } from "../env.ts";
 import { recordEvent } from "./analytics.ts";
+import { Bell } from "./bell.ts";
+import { ClaimSigner } from "./claims.ts";
+import { Commits } from "./commits.ts";
 import { ATTEMPT_TIMEOUT_MS, type Claim, deliverAll, MAX_CLAIMS, type Outcome } from "./delivery.ts";
 import {
   type AttemptRow,
@@ -22,12 +25,9 @@ import {
   type IncomingEvent,
   type Routing,
 } from "./event-store.ts";
-import { type Hook, liveSecrets } from "./hook.ts";
-import { deliveryBody } from "./payload.ts";
+import type { Hook } from "./hook.ts";
 import { nextAttemptMs } from "./retry.ts";
 import { matchRule } from "./rules.ts";
-import { requireHooksKey, signingSecret, unseal } from "./secrets.ts";
-import { signDelivery } from "./signatures.ts";
 import { extractText } from "./text.ts";
 
 /** How long the queue gets to bring an event back before it is sent again: doubled each time. */
@@ -42,10 +42,6 @@ const UNSIGNED_RETRY_MS = 60_000;
 /** Work of one turn of the alarm. */
 const MAX_REQUEUED = 500;
 const MAX_EXPIRED = 500;
-/** Messages of a batch to the queue. */
-const MAX_BATCH = 100;
-/** Between two commits, for more to come together: each costs a flush of the disk, whatever its size. */
-const COMMIT_PAUSE_MS = 5;
 /** The alarm does not ring more often than this. */
 const MIN_ALARM_MS = 20;
 const DAY_MS = 86_400_000;
@@ -70,18 +66,16 @@ export class HookObject extends DurableObject<Env> {
   /** Only of a hook that exists: whoever asks for an invented one leaves nothing behind. */
   #store: EventStore | undefined;
   #alarmMs: number | undefined;
-  /** Derived for each destination; a change of the hook forgets them. */
-  readonly #signingSecrets = new Map<string, Promise<string>>();
-  /** What waits for the disk. */
-  readonly #writes: (() => void)[] = [];
-  #isWriting = false;
-  /** Ids on their way to the queue. */
-  #toEnqueue: string[] = [];
-  #flushing = false;
+  readonly #signer: ClaimSigner;
+  readonly #commits: Commits;
+  readonly #bell: Bell;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     this.#settings = readSettings(env);
+    this.#signer = new ClaimSigner(this.#settings);
+    this.#commits = new Commits(state);
+    this.#bell = new Bell(state, () => this.env);
     state.blockConcurrencyWhile(async () => {
       this.#hook = state.storage.kv.get<Hook>("hook");
       if (!this.#hook) return;
@@ -104,7 +98,7 @@ export class HookObject extends DurableObject<Env> {
     this.#store ??= new EventStore(this.ctx.storage.sql);
     // Whoever changes the hook wants its destinations tried again.
     this.#store.forgetDestinations();
-    this.#signingSecrets.clear();
+    this.#signer.forget();
     this.#hook = hook;
     this.#wake(Date.now());
     return true;
@@ -113,6 +107,7 @@ export class HookObject extends DurableObject<Env> {
   async remove(): Promise<void> {
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
+    this.#bell.silence();
     this.#hook = undefined;
     this.#store = undefined;
     this.#alarmMs = undefined;
@@ -126,7 +121,7 @@ export class HookObject extends DurableObject<Env> {
 
   /** @param version of the hook that the event was checked against */
   accept(version: number, event: IncomingEvent): Promise<Accepted> {
-    return this.#together(() => this.#accept(version, event));
+    return this.#commits.together(() => this.#accept(version, event));
   }
 
   #accept(version: number, event: IncomingEvent): Accepted {
@@ -139,31 +134,8 @@ export class HookObject extends DurableObject<Env> {
       return { status: "duplicate", event: id };
     }
     this.#wake(nowMs + REQUEUE_MS);
-    this.#enqueue([id]);
+    this.#bell.ring(this.#hook.id, [id]);
     return { status: "accepted", event: id };
-  }
-
-  /** Rings the bell. Events that come while a batch is sent go together in the next one. */
-  #enqueue(ids: string[]): void {
-    this.#toEnqueue.push(...ids);
-    if (!this.#flushing) this.ctx.waitUntil(this.#flush());
-  }
-
-  async #flush(): Promise<void> {
-    this.#flushing = true;
-    try {
-      while (this.#toEnqueue.length > 0 && this.#hook) {
-        const hook = this.#hook.id;
-        const messages = this.#toEnqueue.splice(0, MAX_BATCH).map((event) => ({ body: { hook, event } }));
-        await this.env.HOOK_QUEUE.sendBatch(messages);
-      }
-    } catch (error) {
-      // The alarm sends them again.
-      console.error("hooks: the queue takes nothing", error);
-      this.#toEnqueue = [];
-    } finally {
-      this.#flushing = false;
-    }
   }
 
   // ── The classifier ──
@@ -233,37 +205,20 @@ export class HookObject extends DurableObject<Env> {
     const hook = this.#hook;
     if (!hook) return [];
     const nowMs = Date.now();
-    const seeds = liveSecrets(hook.signingSeeds, nowMs);
     try {
-      return await Promise.all(
-        rows.map(async (row) => {
-          const secrets = await Promise.all(seeds.map(({ sealed }) => this.#signingSecret(sealed, row.destination!)));
-          return claimOf(hook, row, secrets, nowMs);
-        }),
-      );
+      return await this.#signer.sign(hook, rows, nowMs);
     } catch (error) {
       // HOOKS_KEY is missing, or another one: no fault of the destinations'.
       console.error(`hook ${hook.id}: deliveries cannot be signed`, error);
-      this.#signingSecrets.clear();
+      this.#signer.forget();
       for (const { id, round, attempts } of rows) this.#store?.unclaim(id, round, attempts, nowMs + UNSIGNED_RETRY_MS);
       return [];
     }
   }
 
-  #signingSecret(sealed: string, destination: string): Promise<string> {
-    const name = `${sealed} ${destination}`;
-    let secret = this.#signingSecrets.get(name);
-    if (!secret) {
-      const key = requireHooksKey(this.#settings.hooksKey);
-      secret = unseal(sealed, this.#hook!.id, key).then((seed) => signingSecret(seed, destination));
-      this.#signingSecrets.set(name, secret);
-    }
-    return secret;
-  }
-
   /** How attempts went. @returns the next deliveries to attempt, as many as are wanted and due */
   async settle(outcomes: Outcome[], wanted: number): Promise<Claim[]> {
-    const rows = await this.#together(() => {
+    const rows = await this.#commits.together(() => {
       for (const outcome of outcomes) this.#settle(outcome);
       return this.#claim(wanted);
     });
@@ -333,7 +288,10 @@ export class HookObject extends DurableObject<Env> {
         this.#events.markEnqueued(id, nowMs + Math.min(REQUEUE_MS * 2 ** enqueued, MAX_REQUEUE_MS));
       }
     }
-    this.#enqueue(overdue.filter(({ enqueued }) => enqueued < MAX_ENQUEUED).map(({ id }) => id));
+    this.#bell.ring(
+      this.#hook!.id,
+      overdue.filter(({ enqueued }) => enqueued < MAX_ENQUEUED).map(({ id }) => id),
+    );
   }
 
   #wakeForNext(): void {
@@ -362,45 +320,12 @@ export class HookObject extends DurableObject<Env> {
 
   /** From the classifier on, by today's rules. @returns whether there is such an event */
   replay(id: string): boolean {
-    const row = this.#store?.find(id);
-    if (!row) return false;
+    if (!this.#hook || !this.#store?.find(id)) return false;
     const nowMs = Date.now();
     this.#events.restart(id, nowMs + REQUEUE_MS);
     this.#wake(nowMs + REQUEUE_MS);
-    this.#enqueue([id]);
+    this.#bell.ring(this.#hook.id, [id]);
     return true;
-  }
-
-  // ── The disk ──
-
-  /**
-   * Writes that come while the disk is busy go to it together: a commit costs the same for one as for a hundred.
-   * Whoever asked hears of it when it is on the disk, for nothing leaves an object before.
-   */
-  #together<T>(write: () => T): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#writes.push(() => {
-      try {
-        resolve(write());
-      } catch (error) {
-        reject(error);
-      }
-    });
-    if (!this.#isWriting) this.ctx.waitUntil(this.#writeAll());
-    return promise;
-  }
-
-  async #writeAll(): Promise<void> {
-    this.#isWriting = true;
-    try {
-      while (this.#writes.length > 0) {
-        for (const write of this.#writes.splice(0)) write();
-        await this.ctx.storage.sync();
-        await scheduler.wait(COMMIT_PAUSE_MS);
-      }
-    } finally {
-      this.#isWriting = false;
-    }
   }
 
   get #events(): EventStore {
@@ -436,18 +361,6 @@ function goneReason(destination: string): string {
 function textOf(row: EventRow, text: Hook["text"], maxCharacters: number): string {
   const document: unknown = row.is_json ? JSON.parse(row.payload) : row.payload;
   return extractText(document, text).slice(0, maxCharacters);
-}
-
-async function claimOf(hook: Hook, row: EventRow, secrets: string[], nowMs: number): Promise<Claim> {
-  const body = deliveryBody(hook, row);
-  const headers = {
-    ...(JSON.parse(row.headers) as Record<string, string>),
-    ...(await signDelivery(row.id, body, secrets, nowMs)),
-    "content-type": "application/json",
-    "user-agent": "edge-slm-hooks/1",
-  };
-  const { id: event, round, attempts, due_ms: leaseMs } = row;
-  return { event, round, attempt: attempts, leaseMs, url: row.destination!, headers, body };
 }
 
 export function hookObjectOf(env: Pick<Env, "HOOKS">, id: string): DurableObjectStub<HookObject> {

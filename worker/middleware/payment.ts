@@ -11,7 +11,7 @@ import { priceOf, quote } from "../billing/pricing.ts";
 import { demandPayment, X402Charge } from "../billing/x402.ts";
 import type { App, AppEnv } from "../context.ts";
 import { Problem, StoredAnswer } from "../errors.ts";
-import { EVENT_STREAM_HEADERS, type StreamObserver } from "../events.ts";
+import { EVENT_STREAM_HEADERS, type StreamEvent, type StreamObserver } from "../events.ts";
 import { readApiKey } from "./auth.ts";
 
 /** How often a long stream tells the ledger that it is alive: a small part of a reservation's life. */
@@ -75,7 +75,7 @@ export class Payment {
     const answer = this.#charge.keepsAnswer ? await this.#keepAnswer() : undefined;
     const headers = await this.#charge.settle({ due, characters, ...(answer ? { answer } : {}) });
     if (req.raw.signal.aborted) return this.#charge.reverse();
-    this.#addHeaders(headers);
+    this.#addHeaders({ ...this.#charge.headers, ...headers });
     this.#record(due);
   }
 
@@ -108,7 +108,7 @@ export class Payment {
         x402 && ((headers: Record<string, string>) => demandPayment(work, x402, c.req.url, undefined, headers));
       return new FreeCharge(c.env, address, freeCharactersPerDay, paid);
     }
-    if (x402) throw demandPayment(work, x402, c.req.url);
+    if (x402) throw await demandPayment(work, x402, c.req.url);
     throw new Problem("unauthorized", "expected the header authorization: Bearer esk_…, an API key of this service", {
       headers: { "www-authenticate": "Bearer" },
     });
@@ -195,12 +195,17 @@ export class PaidStream implements StreamObserver {
   }
 
   /** Settled before the reader is told that this is all: whoever has the whole answer has paid for it. */
-  async completing(last: string): Promise<void> {
+  async completing(last: string): Promise<StreamEvent | undefined> {
     const { amount: due, characters } = this.#work;
     this.written(last);
+    let told: Record<string, string> = {};
     if (this.#charge.settlesAtFirstToken) await this.#opened.promise;
-    else await this.#charge.settle({ due, characters, ...(this.#charge.keepsAnswer ? { answer: this.#answer } : {}) });
+    else {
+      const answer = this.#charge.keepsAnswer ? { answer: this.#answer } : {};
+      told = await this.#charge.settle({ due, characters, ...answer });
+    }
     this.#complete = true;
+    return Object.keys(told).length > 0 ? { event: "payment", data: told } : undefined;
   }
 
   async ended(end: "complete" | "left" | "failed"): Promise<void> {

@@ -22,7 +22,8 @@ const pricesRoute = createRoute({
   path: "/v1/prices",
   summary: "What a call costs",
   description:
-    "A call costs its source characters (UTF-16 units) × `per_1000_characters` / 1000, rounded up, and `minimum` at least",
+    "A call costs its source characters (UTF-16 units) × `per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
+    "What fails costs nothing; of a stream that its reader left, the sentences that were begun are paid",
   responses: {
     200: {
       description: "The prices, ordered by model; `billing` says whether they are asked for",

@@ -82,7 +82,8 @@ export const translateRoute = createRoute({
     200: {
       description:
         "The translations. With `stream: true`, events: `delta` {index, text} to append to a translation, at the end " +
-        "`result` (this object) or `error` (a problem)",
+        "`result` (this object) or `error` (a problem); before `result`, if the stream was paid for as it went, " +
+        "`payment` (what is a header otherwise: `charged-micro-usd` and `credit-micro-usd`, or `payment-response`)",
       content: {
         "application/json": { schema: responseSchema },
         "text/event-stream": { schema: z.string() },

@@ -14,12 +14,17 @@ export interface Bundle {
   files: string[];
 }
 
-const directory = fileURLToPath(new URL("../../../build/worker", import.meta.url));
+const buildDirectory = fileURLToPath(new URL("../../../build/worker", import.meta.url));
 
-/** @throws Error with wrangler's output if the Worker does not build */
-export async function buildBundle(): Promise<Bundle> {
+/**
+ * @param directory to build in, which is emptied before
+ * @param entry another than wrangler.toml's
+ * @throws Error with wrangler's output if the Worker does not build
+ */
+export async function buildBundle(directory = buildDirectory, entry?: string): Promise<Bundle> {
   await rm(directory, { recursive: true, force: true });
-  const args = ["deploy", "--dry-run", "--minify", "--outdir", directory, "--config", configPath];
+  const own = entry === undefined ? [] : [entry];
+  const args = ["deploy", ...own, "--dry-run", "--minify", "--outdir", directory, "--config", configPath];
   await promisify(execFile)(process.execPath, [wranglerPath(), ...args], {
     env: { ...process.env, ...quietWrangler },
   }).catch((error: Error & { stderr?: string }) => {

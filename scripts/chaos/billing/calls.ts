@@ -97,7 +97,8 @@ async function send(shop: Shop, accounts: Account[], call: Call): Promise<void> 
 
 function finish(call: Call, status: number, body: string): void {
   const whole = status === 200 && (!call.stream || body.includes("event: result"));
-  if (whole) call.bodies.push(body);
+  // A stored answer does not tell again what it cost.
+  if (whole) call.bodies.push(body.replace(/event: payment\n.*\n\n/, ""));
   if (call.outcome === "answered") return;
   call.outcome = whole ? "answered" : status === 402 ? "unpaid" : "failed";
 }

@@ -33,8 +33,8 @@ export async function addedTime(shop: ChaosShop, key: string): Promise<AddedTime
     return { medianMs: median(differences), withoutMs: median(without), withMs: median(withBilling), pairs: PAIRS };
   } finally {
     agent.destroy();
-    await free.close();
-    await paid.close();
+    await free.kill();
+    await paid.kill();
   }
 }
 

@@ -3,12 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildBundle } from "../../bench/worker/bundle.ts";
 import { type Facilitator, startFacilitator } from "../../facilitator/server.ts";
-import { openLocalBucket } from "../../publish/bucket.ts";
-import { readModelFolder } from "../../publish/model-folder.ts";
-import { publish } from "../../publish/publish.ts";
+import { publishTiny, type RunningWorker, startWorker } from "../worker-process.ts";
 import { ADMIN_KEY } from "./operator.ts";
-import { bundleWorker, type RunningWorker, startWorker } from "./workerd.ts";
 
 const TOKEN = {
   network: "eip155:84532",
@@ -31,13 +29,11 @@ export interface ChaosShop {
   close(): Promise<void>;
 }
 
-export async function prepareShop(): Promise<ChaosShop> {
-  const state = await mkdtemp(join(tmpdir(), "edge-slm-chaos-"));
-  const bundle = join(state, "bundle");
-  await bundleWorker(new URL("worker.ts", import.meta.url), bundle);
-  const bucket = await openLocalBucket(state);
-  await publish(bucket, await readModelFolder(fileURLToPath(new URL("../../../test/fixtures/tiny", import.meta.url))));
-  await bucket.close();
+/** @param storage folder to store in: each commit waits for its disk */
+export async function prepareShop(storage = tmpdir()): Promise<ChaosShop> {
+  const state = await mkdtemp(join(storage, "edge-slm-chaos-"));
+  const bundle = await buildBundle(join(state, "bundle"), fileURLToPath(new URL("worker.ts", import.meta.url)));
+  await publishTiny("tiny", state);
   const facilitator = await startFacilitator({ ...TOKEN, port: 0 });
   const log: string[] = [];
   const settings = { ADMIN_KEY, BILLING: "on", RESERVATION_SECONDS };
@@ -46,7 +42,8 @@ export async function prepareShop(): Promise<ChaosShop> {
     facilitator,
     state,
     log,
-    start: (vars = {}) => startWorker({ bundle, vars: { ...settings, ...x402, ...vars }, state }, log),
+    start: (vars = {}) =>
+      startWorker({ bundle, directory: state, vars: { ...settings, ...x402, ...vars } }, (text) => log.push(text)),
     async close() {
       await facilitator.close();
       await rm(state, { recursive: true, force: true });

@@ -3,10 +3,10 @@
  * none may be kept.
  */
 import { signRequest } from "../../hooks/senders.ts";
-import type { Row } from "../hooks.ts";
+import type { Row } from "../table.ts";
 import { type Headers, post } from "./http.ts";
 import { type ChaosHook, makeEvent, makeHook } from "./scenery.ts";
-import type { WorkerProcess } from "./worker-process.ts";
+import type { HooksWorker } from "./worker.ts";
 
 export interface ForgeryOptions {
   mutations: number;
@@ -150,7 +150,7 @@ export async function makeForgery(hook: ChaosHook): Promise<{ name: string; requ
 }
 
 export async function forge(
-  worker: WorkerProcess,
+  worker: HooksWorker,
   { mutations }: ForgeryOptions,
   log: (line: string) => void,
 ): Promise<Row[]> {

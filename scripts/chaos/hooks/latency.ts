@@ -5,11 +5,11 @@
  */
 import { unstable_readConfig } from "wrangler";
 import { configPath } from "../../publish/bucket.ts";
-import type { Row } from "../hooks.ts";
+import type { Row } from "../table.ts";
 import { type Headers, post } from "./http.ts";
 import { Receiver } from "./receiver.ts";
 import { type ChaosEvent, makeEvent, makeHook, sign } from "./scenery.ts";
-import type { WorkerProcess } from "./worker-process.ts";
+import type { HooksWorker } from "./worker.ts";
 
 export interface LatencyOptions {
   rate: number;
@@ -22,7 +22,7 @@ const WARM_UP_SECONDS = 5;
 const DRAIN_TIMEOUT_MS = 60_000;
 
 export async function measureLatency(
-  worker: WorkerProcess,
+  worker: HooksWorker,
   { rate, seconds }: LatencyOptions,
   log: (line: string) => void,
 ): Promise<Row[]> {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { customSource, type Kind, signRequest } from "../../hooks/senders.ts";
 import type { Headers } from "./http.ts";
-import type { WorkerProcess } from "./worker-process.ts";
+import type { HooksWorker } from "./worker.ts";
 
 export interface ChaosHook {
   id: string;
@@ -32,11 +32,7 @@ export const TEXTS = golden
   .map(({ text, labels }) => ({ text, label: labels[TASK_INDEX]! }));
 
 /** @param destinations where events go, by label; under "" those without a rule of their own */
-export async function makeHook(
-  worker: WorkerProcess,
-  kind: Kind,
-  destinations: Map<string, string>,
-): Promise<ChaosHook> {
+export async function makeHook(worker: HooksWorker, kind: Kind, destinations: Map<string, string>): Promise<ChaosHook> {
   const rules = [...destinations].map(([label, destination]) => {
     return { ...(label === "" ? {} : { label }), action: "deliver", destination };
   });

@@ -2,11 +2,11 @@
  * The storm: senders that send until somebody says 2xx, some events twice; a Worker that is killed and started again;
  * receivers that fail. In the end each event that was acknowledged has had its effect once, or is a dead letter.
  */
-import type { Row } from "../hooks.ts";
+import type { Row } from "../table.ts";
 import { post } from "./http.ts";
 import { Receiver } from "./receiver.ts";
 import { type ChaosEvent, type ChaosHook, makeEvent, makeHook, sign, TEXTS } from "./scenery.ts";
-import type { WorkerProcess } from "./worker-process.ts";
+import type { HooksWorker } from "./worker.ts";
 
 export interface StormOptions {
   events: number;
@@ -28,7 +28,7 @@ interface EventView {
   reason: string | null;
 }
 
-export async function storm(worker: WorkerProcess, options: StormOptions, log: (line: string) => void): Promise<Row[]> {
+export async function storm(worker: HooksWorker, options: StormOptions, log: (line: string) => void): Promise<Row[]> {
   const receiver = new Receiver(FAILURE_RATE);
   await receiver.listen();
   try {
@@ -60,7 +60,7 @@ interface Sent {
 }
 
 async function sendAll(
-  worker: WorkerProcess,
+  worker: HooksWorker,
   hooks: ChaosHook[],
   { events, senders, kills }: StormOptions,
   log: (line: string) => void,
@@ -104,7 +104,7 @@ async function sendAll(
 }
 
 /** Waits until nothing is under way. @returns seconds that it took */
-async function settle(worker: WorkerProcess, hooks: ChaosHook[], log: (line: string) => void): Promise<number> {
+async function settle(worker: HooksWorker, hooks: ChaosHook[], log: (line: string) => void): Promise<number> {
   const startMs = performance.now();
   for (let lookups = 0; ; lookups++) {
     const counts = await Promise.all(
@@ -120,7 +120,7 @@ async function settle(worker: WorkerProcess, hooks: ChaosHook[], log: (line: str
   }
 }
 
-async function listAll(worker: WorkerProcess, { id }: ChaosHook): Promise<EventView[]> {
+async function listAll(worker: HooksWorker, { id }: ChaosHook): Promise<EventView[]> {
   const all: EventView[] = [];
   let cursor = "";
   for (;;) {

@@ -1,7 +1,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
+import type { Answer } from "../../../worker/billing/charge.ts";
 import { makeKey } from "../../../worker/billing/keys.ts";
-import type { Ledger, ReserveRequest } from "../../../worker/billing/ledger.ts";
+import type { Ledger, SettleResult } from "../../../worker/billing/ledger.ts";
+import type { ReserveRequest, Ticket } from "../../../worker/billing/reservations.ts";
 import { bindings } from "./shop.ts";
 
 let count = 0;
@@ -36,11 +38,22 @@ async function openLedger(credit: number, monthlyLimit: number | null = null): P
   return { ledger, request };
 }
 
-async function reserve(ledger: DurableObjectStub<Ledger>, request: ReserveRequest): Promise<string> {
+interface Open {
+  ticket: Ticket;
+  request: ReserveRequest;
+}
+
+async function reserve(ledger: DurableObjectStub<Ledger>, request: ReserveRequest): Promise<Open> {
   const result = await ledger.reserve(request);
   if (result.kind !== "reserved") throw new Error(JSON.stringify(result));
-  return result.id;
+  return { ticket: result.ticket, request };
 }
+
+function settle(ledger: DurableObjectStub<Ledger>, open: Open, due: number, answer?: Answer): Promise<SettleResult> {
+  return ledger.settle({ ...open, outcome: { due, characters: due, ...(answer ? { answer } : {}) } });
+}
+
+const ANSWER = { status: 200, headers: {}, body: "x" };
 
 async function booksOf(ledger: DurableObjectStub<Ledger>) {
   const { credit, reserved, revenue } = (await ledger.overview())!;
@@ -50,86 +63,119 @@ async function booksOf(ledger: DurableObjectStub<Ledger>) {
 describe("a reservation", () => {
   it("settles what was used, and gives back the rest", async () => {
     const { ledger, request } = await openLedger(1_000);
-    const id = await reserve(ledger, request(300));
+    const open = await reserve(ledger, request(300));
     expect(await booksOf(ledger)).toEqual({ credit: 700, reserved: 300, revenue: 0 });
-    expect(await ledger.settle({ id, due: 120, characters: 120 })).toMatchObject({ charged: 120, credit: 880 });
+    expect(await settle(ledger, open, 120)).toEqual({ kind: "charged", charged: 120, credit: 880 });
     expect(await booksOf(ledger)).toEqual({ credit: 880, reserved: 0, revenue: 120 });
     expect(await ledger.reconcile()).toEqual([]);
   });
 
   it("ends once: what comes later changes nothing", async () => {
     const { ledger, request } = await openLedger(1_000);
-    const id = await reserve(ledger, request(300));
-    await ledger.release(id);
-    expect((await ledger.settle({ id, due: 300, characters: 300 })).charged).toBeUndefined();
-    await ledger.release(id);
-    await ledger.reverse(id, "none", { model: "tiny", country: "XX", characters: 300 });
+    const open = await reserve(ledger, request(300));
+    await ledger.release(open.ticket.id);
+    expect(await settle(ledger, open, 300)).toMatchObject({ kind: "over" });
+    await ledger.release(open.ticket.id);
+    await ledger.reverse(open.ticket.id, "none", { model: "tiny", country: "XX", characters: 300 });
     expect(await booksOf(ledger)).toEqual({ credit: 1_000, reserved: 0, revenue: 0 });
     expect(await ledger.reconcile()).toEqual([]);
   });
 
+  it("is charged once, however often its settlement is told", async () => {
+    const { ledger, request } = await openLedger(1_000);
+    const open = await reserve(ledger, request(300));
+    for (let i = 0; i < 3; i++) {
+      expect(await settle(ledger, open, 120)).toEqual({ kind: "charged", charged: 120, credit: 880 });
+      await evictDurableObject(ledger);
+    }
+    expect(await booksOf(ledger)).toEqual({ credit: 880, reserved: 0, revenue: 120 });
+  });
+
   it("is never charged more than was set aside", async () => {
     const { ledger, request } = await openLedger(1_000);
-    const id = await reserve(ledger, request(300));
-    expect((await ledger.settle({ id, due: 900, characters: 900 })).charged).toBe(300);
+    expect(await settle(ledger, await reserve(ledger, request(300)), 900)).toMatchObject({ charged: 300 });
+  });
+
+  it("holds its credit against other requests and refunds, and its key's limit", async () => {
+    const { ledger, request } = await openLedger(1_000, 500);
+    await reserve(ledger, request(400));
+    expect(await ledger.reserve(request(101))).toMatchObject({ refusal: { problem: "spending_limit" } });
+    expect(await ledger.refund("test", "r", 1_000)).toEqual({ taken: 600, missing: 400 });
+    expect(await ledger.reserve(request(1))).toMatchObject({ refusal: { problem: "insufficient_credit" } });
+    expect(await ledger.reconcile()).toEqual([]);
   });
 
   it("is reversed once", async () => {
     const { ledger, request } = await openLedger(1_000);
     const { key } = request(0);
-    const id = await reserve(ledger, request(300));
-    await ledger.settle({ id, due: 300, characters: 10 });
-    const place = { model: "tiny", country: "XX", characters: 10 };
-    for (let i = 0; i < 2; i++) await ledger.reverse(id, key.keyId, place);
+    const open = await reserve(ledger, request(300));
+    await settle(ledger, open, 300);
+    const place = { model: "tiny", country: "XX", characters: 300 };
+    for (let i = 0; i < 2; i++) await ledger.reverse(open.ticket.id, key.keyId, place);
     expect(await booksOf(ledger)).toEqual({ credit: 1_000, reserved: 0, revenue: 0 });
+    expect((await ledger.overview())!.keys[0]!.spentThisMonth).toBe(0);
     expect(await ledger.reconcile()).toEqual([]);
   });
 });
 
 describe("when the Worker dies", () => {
-  it("the alarm releases what nobody settled, and frees its key", async () => {
+  it("what nobody settled runs out, frees its key, and cannot be settled any more", async () => {
     const { ledger, request } = await openLedger(1_000);
     const repeat = { key: "k", fingerprint: "f" };
-    await reserve(ledger, request(300, { lifeMs: 0, repeat }));
-    await evictDurableObject(ledger);
-    // Unless it came by itself.
-    await runDurableObjectAlarm(ledger);
-    expect(await booksOf(ledger)).toEqual({ credit: 1_000, reserved: 0, revenue: 0 });
-    await reserve(ledger, request(300, { repeat }));
-    expect(await ledger.reconcile()).toEqual([]);
-  });
-
-  it("a key is free as soon as its reservation ran out, and a late alarm does not disturb its next holder", async () => {
-    const { ledger, request } = await openLedger(1_000);
-    const repeat = { key: "k", fingerprint: "f" };
-    const first = await reserve(ledger, request(300));
-    await ledger.release(first);
-    await reserve(ledger, request(300, { lifeMs: 1, repeat }));
+    const dead = await reserve(ledger, request(300, { lifeMs: 1, repeat }));
     await new Promise((done) => setTimeout(done, 5));
-    const id = await reserve(ledger, request(300, { repeat }));
-    await runDurableObjectAlarm(ledger);
-    const answer = { status: 200, headers: {}, body: "x" };
-    expect((await ledger.settle({ id, due: 300, characters: 1, answer })).charged).toBe(300);
-    expect(await ledger.reserve(request(300, { repeat }))).toMatchObject({ kind: "answered", answer });
+    expect(await booksOf(ledger)).toEqual({ credit: 1_000, reserved: 0, revenue: 0 });
+    const open = await reserve(ledger, request(300, { repeat }));
+    expect(await settle(ledger, dead, 300, ANSWER)).toMatchObject({ kind: "over" });
+    expect(await settle(ledger, open, 300, ANSWER)).toMatchObject({ charged: 300 });
+    expect(await ledger.reserve(request(300, { repeat }))).toMatchObject({ kind: "answered", answer: ANSWER });
     expect(await booksOf(ledger)).toEqual({ credit: 700, reserved: 0, revenue: 300 });
   });
 
   it("a stream that says it is alive is left alone", async () => {
     const { ledger, request } = await openLedger(1_000);
-    const id = await reserve(ledger, request(300, { lifeMs: 1_000 }));
-    await ledger.extend(id, 60_000);
-    await runDurableObjectAlarm(ledger);
-    expect((await ledger.settle({ id, due: 110, characters: 40 })).charged).toBe(110);
+    const open = await reserve(ledger, request(300, { lifeMs: 200 }));
+    await ledger.extend(open.ticket.id, 60_000);
+    await new Promise((done) => setTimeout(done, 250));
+    expect(await settle(ledger, open, 110)).toMatchObject({ charged: 110 });
+    expect(await ledger.reconcile()).toEqual([]);
+  });
+});
+
+describe("when the ledger is restarted and the Worker is not", () => {
+  it("a reservation is gone, and its settlement is charged all the same", async () => {
+    const { ledger, request } = await openLedger(1_000, 500);
+    const repeat = { key: "k", fingerprint: "f" };
+    const open = await reserve(ledger, request(300, { repeat }));
+    await evictDurableObject(ledger);
+    expect(await booksOf(ledger)).toEqual({ credit: 1_000, reserved: 0, revenue: 0 });
+    expect(await settle(ledger, open, 200, ANSWER)).toEqual({ kind: "charged", charged: 200, credit: 800 });
+    expect(await ledger.reserve(request(300, { repeat }))).toMatchObject({ kind: "answered", answer: ANSWER });
+    expect(await booksOf(ledger)).toEqual({ credit: 800, reserved: 0, revenue: 200 });
     expect(await ledger.reconcile()).toEqual([]);
   });
 
-  it("the alarm leaves alone what is alive, and comes again for it", async () => {
+  it("it is refused if the credit was spent meanwhile, and nothing is charged", async () => {
+    const { ledger, request } = await openLedger(400);
+    const open = await reserve(ledger, request(300));
+    await evictDurableObject(ledger);
+    await settle(ledger, await reserve(ledger, request(200)), 200);
+    const refusal = { problem: "insufficient_credit", extensions: { price: 300, credit: 200 } };
+    expect(await settle(ledger, open, 300)).toMatchObject({ kind: "refused", refusal });
+    expect(await booksOf(ledger)).toEqual({ credit: 200, reserved: 0, revenue: 200 });
+  });
+
+  it("two that were computed for one Idempotency-Key are charged once", async () => {
     const { ledger, request } = await openLedger(1_000);
-    await reserve(ledger, request(100, { lifeMs: 0 }));
-    await reserve(ledger, request(200));
-    await runDurableObjectAlarm(ledger);
-    expect(await booksOf(ledger)).toEqual({ credit: 800, reserved: 200, revenue: 0 });
-    expect(await runInDurableObject(ledger, (_, state) => state.storage.getAlarm())).toBeGreaterThan(Date.now());
+    const repeat = { key: "k", fingerprint: "f" };
+    const first = await reserve(ledger, request(300, { repeat }));
+    await evictDurableObject(ledger);
+    const second = await reserve(ledger, request(300, { repeat }));
+    const refusal = { problem: "request_in_progress" };
+    expect(await settle(ledger, first, 300, ANSWER)).toMatchObject({ kind: "refused", refusal });
+    expect(await settle(ledger, second, 300, ANSWER)).toMatchObject({ charged: 300 });
+    expect(await settle(ledger, first, 300, ANSWER)).toMatchObject({ kind: "refused", refusal });
+    expect(await booksOf(ledger)).toEqual({ credit: 700, reserved: 0, revenue: 300 });
   });
 });
 
@@ -182,40 +228,36 @@ describe("the books", () => {
   it("agree after any sequence of calls, and no credit is lost or made", async () => {
     const topUp = 5_000;
     const { ledger, request } = await openLedger(topUp, 4_000);
-    const open: string[] = [];
+    const open: Open[] = [];
     // Weyl's sequence by the golden ratio: the same numbers every time, and spread evenly.
     let state = 0;
     const random = (n: number) => {
       state = (state + 0.618_033_988_749_895) % 1;
       return Math.floor(state * 1_009) % n;
     };
+    const take = () => open.splice(random(open.length), 1)[0]!;
     for (let i = 0; i < 150; i++) {
       const repeat = random(3) === 0 ? { repeat: { key: `k${random(20)}`, fingerprint: `f${random(2)}` } } : {};
-      switch (open.length > 0 ? random(5) : 0) {
+      switch (open.length > 0 ? random(6) : 0) {
         case 0:
         case 1: {
-          const result = await ledger.reserve(
-            request(random(300), { ...repeat, lifeMs: random(4) === 0 ? 0 : 60_000 }),
-          );
-          if (result.kind === "reserved") open.push(result.id);
+          const asked = request(random(300), { ...repeat, lifeMs: random(4) === 0 ? 0 : 60_000 });
+          const result = await ledger.reserve(asked);
+          if (result.kind === "reserved") open.push({ ticket: result.ticket, request: asked });
           break;
         }
-        case 2: {
-          const answer = random(2) ? { answer: { status: 200, headers: {}, body: "" } } : {};
-          await ledger.settle({
-            id: open.splice(random(open.length), 1)[0]!,
-            due: random(300),
-            characters: 1,
-            ...answer,
-          });
+        case 2:
+          await settle(ledger, take(), random(300), random(2) ? ANSWER : undefined);
           break;
-        }
         case 3:
-          await ledger.release(open.splice(random(open.length), 1)[0]!);
+          await ledger.release(take().ticket.id);
           break;
         case 4:
-          if (random(2)) await ledger.extend(open[random(open.length)]!, random(2) * 60_000);
+          if (random(2)) await ledger.extend(open[random(open.length)]!.ticket.id, random(2) * 60_000);
           else await runDurableObjectAlarm(ledger);
+          break;
+        case 5:
+          if (random(4) === 0) await evictDurableObject(ledger);
       }
       const { credit, reserved, revenue } = await booksOf(ledger);
       expect(Math.min(credit, reserved, revenue)).toBeGreaterThanOrEqual(0);
@@ -223,8 +265,8 @@ describe("the books", () => {
     }
     expect(await ledger.reconcile()).toEqual([]);
     const { keys } = (await ledger.overview())!;
-    const { revenue, reserved } = await booksOf(ledger);
-    expect(keys[0]!.spentThisMonth).toBe(revenue + reserved);
+    const { revenue } = await booksOf(ledger);
+    expect(keys[0]!.spentThisMonth).toBe(revenue);
     expect(revenue).toBeGreaterThan(0);
   });
 });

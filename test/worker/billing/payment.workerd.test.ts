@@ -58,6 +58,15 @@ describe("BILLING", () => {
     }
   });
 
+  it("on, with an address to pay to: by x402, exact alone if the facilitator does not say that it settles upto", async () => {
+    const x402 = { X402_PAY_TO: `0x${"5e".repeat(20)}`, X402_FACILITATOR_URL: "http://127.0.0.1:1" };
+    const response = await post(makeClient({ BILLING: "on", ...x402 }), "http://localhost/v1/translate");
+    expect(response.status).toBe(402);
+    const { accepts } = (await problemOf(response)) as unknown as { accepts: { scheme: string; amount: string }[] };
+    expect(accepts).toMatchObject([{ scheme: "exact", amount: "100" }]);
+    expect(response.headers.has("payment-required")).toBe(true);
+  });
+
   it("of another value is a fault of the configuration", async () => {
     expect((await post(makeClient({ BILLING: "maybe" }), "http://localhost/v1/translate")).status).toBe(500);
   });

@@ -1,16 +1,13 @@
-/** The process that `WorkerProcess` starts: workerd with the bindings of wrangler.toml, and a model in its bucket. */
+/** The process that `startWorker` starts: workerd with the bindings of wrangler.toml. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { configPath, type LocalR2, localBucket, quietWrangler } from "../../publish/bucket.ts";
-import { readModelFolder } from "../../publish/model-folder.ts";
-import { publish } from "../../publish/publish.ts";
+import { configPath, quietWrangler } from "../publish/bucket.ts";
 import type { WorkerOptions } from "./worker-process.ts";
 
 const NAME = "edge-slm";
-const classifier = fileURLToPath(new URL("../../../test/fixtures/tiny-classifier", import.meta.url));
 
+process.stdin.on("end", () => process.exit()).resume();
 const { bundle, directory, vars } = JSON.parse(process.argv[2]!) as WorkerOptions;
 Object.assign(process.env, quietWrangler);
 const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
@@ -28,12 +25,7 @@ const worker = {
   unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
 };
 const miniflare = new Miniflare(
-  convertV4MiniflareOptions({ cf: false, resourcePersistencePath: directory, workers: [worker] }),
+  convertV4MiniflareOptions({ cf: false, resourcePersistencePath: join(directory, "v3"), workers: [worker] }),
 );
 await miniflare.ready;
-const bucket = (await miniflare.getR2Bucket("MODELS", NAME)) as unknown as LocalR2;
-await publish(
-  localBucket(bucket, async () => {}),
-  await readModelFolder(classifier),
-);
 console.log(`listening ${(await miniflare.unsafeGetDirectURL(NAME)).href.replace(/\/$/, "")}`);
