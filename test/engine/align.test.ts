@@ -87,6 +87,10 @@ describe("tokenWords", () => {
       [0.5, 0.5],
       [0.5, 0.25],
     ]);
+    // Special tokens alone have no words.
+    const none = { words: [], wordOf: [0, 0, 0] };
+    expect(wordWeights(weights, from, none)).toEqual([]);
+    expect(wordWeights(weights, none, to)).toEqual([[], []]);
     expect(wordWeights(weights, from, spanning)).toEqual([
       [0.5, 0.5],
       [0.5, 0.25],

@@ -60,6 +60,8 @@ function splitWordsAndMarks(text: string, language: string): string[] {
  * @returns [target words][source words]
  */
 export function wordWeights(weights: readonly Float32Array[], source: TokenWords, target: TokenWords): number[][] {
+  // Tokens that are all special have no words.
+  if (source.words.length === 0 || target.words.length === 0) return target.words.map(() => []);
   const sums = target.words.map(() => new Array<number>(source.words.length).fill(0));
   const counts = new Array<number>(target.words.length).fill(0);
   let firstUncovered = 0;
