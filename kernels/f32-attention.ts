@@ -25,7 +25,8 @@ import { maxLanes, sumLanes } from "./lanes";
  * @param key_offset bytes from a cache row to its key [n_heads · d_head] f32
  * @param value_offset the same for its value
  * @param factor 1 / sqrt(d_head)
- * @param scores [min(m, 2) · n_heads, t rounded up to 4, and 4 more] f32, overwritten
+ * @param scores [min(m, 2) · n_heads, t rounded up to 4, and 4 more] f32, overwritten: of each head, if m is 1, the
+ * weights' e^(score − max) and behind them, four times, 1 / Σ
  * @param out [m, n_heads · d_head] f32, out, rows out_stride bytes apart; not q
  */
 export function f32_attention(

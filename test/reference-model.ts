@@ -6,6 +6,7 @@ import { expectTask, expectTransformer, headSize, type ModelConfig, tensorSpecs 
 import { readHeader, roundUp, unpackMatrix } from "../worker/model/format.ts";
 import {
   attention,
+  attentionWeights,
   embed,
   layerNorm,
   logSoftmax,
@@ -56,8 +57,12 @@ export class ReferenceModel {
     return x.map((row) => this.#norm("encoder.norm", row));
   }
 
-  /** @param target tokens, start token included @returns logits [T, vocab_size] after each of them */
-  decode(encoded: Rows, target: readonly number[]): Rows {
+  /**
+   * @param target tokens, start token included
+   * @param looked receives for each of them what the last layer gave each row of `encoded`, mean over heads
+   * @returns logits [T, vocab_size] after each of them
+   */
+  decode(encoded: Rows, target: readonly number[], looked: number[][] = []): Rows {
     const { n_dec_layers, n_heads, d_model } = expectTask("translation", this.config);
     let x = target.map((token, t) => this.#embed(token, t));
     for (let i = 0; i < n_dec_layers; i++) {
@@ -68,6 +73,7 @@ export class ReferenceModel {
       const values = keyValues.map((row) => row.subarray(d_model));
       x = x.map((row) => {
         const query = this.#linear(`${layer}.cross_q`, this.#norm(`${layer}.cross_norm`, row));
+        if (i === n_dec_layers - 1) looked.push(attentionWeights(query, keys, n_heads));
         return this.#linear(`${layer}.cross_out`, attention(query, keys, values, n_heads), row);
       });
       x = this.#feedForward(layer, x);

@@ -207,6 +207,22 @@ export function attention(
   return out;
 }
 
+/** What attention gives each of T keys, mean over heads. In f64: for a comparison, not for the bits. */
+export function attentionWeights(query: Float32Array, keys: readonly Float32Array[], nHeads: number): number[] {
+  const dHead = query.length / nHeads;
+  const mean = new Array<number>(keys.length).fill(0);
+  for (let start = 0; start < query.length; start += dHead) {
+    const scores = keys.map((key) => {
+      let sum = 0;
+      for (let i = start; i < start + dHead; i++) sum += query[i]! * key[i]!;
+      return sum / Math.sqrt(dHead);
+    });
+    const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
+    for (const [t, score] of scores.entries()) mean[t]! += Math.exp(score) / total / nHeads;
+  }
+  return mean;
+}
+
 /** Attention of every row of a text to all of them, each [n_heads · d_head], in 16-bit integers. */
 export function selfAttention(
   queries: readonly Float32Array[],

@@ -17,6 +17,7 @@ import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
 import { addStripe } from "./routes/stripe.ts";
 import { addTranslate } from "./routes/translate.ts";
+import { addTryHook } from "./routes/try-hook.ts";
 import { readScope } from "./scope.ts";
 import { ModelStore } from "./store.ts";
 
@@ -65,6 +66,7 @@ export function createApp(store = new ModelStore()): App {
   addClassify(app);
   addHooks(app);
   addIntake(app);
+  addTryHook(app);
   addPrices(app);
   addAccount(app);
   addAdminAccounts(app);

@@ -3,6 +3,7 @@
  * but the Problem it throws; routes/translate.ts has the schemas.
  */
 
+import { align } from "./engine/align.ts";
 import { generate, type Hypothesis } from "./engine/generate.ts";
 import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loading.ts";
@@ -10,6 +11,7 @@ import type { Tokenizer } from "./model/tokenizer.ts";
 import { cleanText } from "./text/clean.ts";
 import { matchLanguage } from "./text/languages.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
+import { INCOMPLETE, tokenWords, wordWeights } from "./text/token-words.ts";
 
 type Translator = LoadedModel<"translation">;
 
@@ -17,7 +19,26 @@ export interface TranslateOptions {
   beamSize: number;
   /** Most tokens of one translated sentence; without it, the model's own rule. */
   maxTokens?: number;
+  /** Whether to tell the beam's other translations of each sentence, and which words its words were made from. */
+  alternatives?: boolean;
+  alignments?: boolean;
   signal: AbortSignal;
+}
+
+/** Which source words each target word was made from (engine/align.ts). */
+export interface Alignment {
+  source_words: string[];
+  target_words: string[];
+  /** [target_words][source_words], 0…1 */
+  weights: number[][];
+}
+
+/** A sentence, or what stands between two of them, which is kept as it is. */
+export interface TranslationPart {
+  source: string;
+  text: string;
+  alternatives?: { text: string; score: number }[];
+  alignment?: Alignment;
 }
 
 export interface Translation {
@@ -30,6 +51,8 @@ export interface Translation {
   segments: number;
   /** Whether a sentence reached the limit of tokens before its end. */
   truncated: boolean;
+  /** Only if alternatives or alignments were asked for. Their texts put together are `text`. */
+  parts?: TranslationPart[];
 }
 
 /** The pieces of each text, in order. */
@@ -71,16 +94,75 @@ export function planRows(plan: Plan, beamSize: number): number {
 export async function translate(plan: Plan, model: Translator, options: TranslateOptions): Promise<Translation[]> {
   const sentences = plan.flat().filter((piece) => piece.tokens);
   const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
-  const best = new Map(sentences.map((piece, i) => [piece, hypotheses[i]![0]!]));
-  return plan.map((pieces) => {
+  const found = new Map(sentences.map((piece, i) => [piece, hypotheses[i]!]));
+  const translations: Translation[] = [];
+  for (const pieces of plan) {
     const translation = new TranslationBuilder();
     for (const piece of pieces) {
-      const hypothesis = best.get(piece);
-      if (hypothesis) translation.addSentence(piece, hypothesis, model.tokenizer.decode(hypothesis.tokens));
-      else translation.addVerbatim(piece);
+      const [best, ...others] = found.get(piece) ?? [];
+      if (best) {
+        const text = model.tokenizer.decode(best.tokens);
+        translation.addSentence(piece, best, text, await describePart(piece, text, best, others, model, options));
+      } else translation.addVerbatim(piece);
     }
-    return translation.build();
+    translations.push(translation.build(wantsParts(options)));
+  }
+  return translations;
+}
+
+function wantsParts({ alternatives, alignments }: TranslateOptions): boolean {
+  return alternatives === true || alignments === true;
+}
+
+/** What was asked for of a sentence besides its translation. */
+async function describePart(
+  piece: Piece,
+  text: string,
+  best: Hypothesis,
+  others: readonly Hypothesis[],
+  model: Translator,
+  options: TranslateOptions,
+): Promise<TranslationPart> {
+  return {
+    source: piece.text,
+    text,
+    ...(options.alternatives ? { alternatives: describeAlternatives(text, others, model) } : {}),
+    ...(options.alignments ? { alignment: await alignWords(piece.tokens!, best.tokens, model, options.signal) } : {}),
+  };
+}
+
+/** Other texts, best first: two hypotheses may be the same one, cut into tokens in two ways. */
+function describeAlternatives(text: string, others: readonly Hypothesis[], { tokenizer }: Translator) {
+  const seen = new Set([text]);
+  return others.flatMap((hypothesis) => {
+    const other = tokenizer.decode(hypothesis.tokens);
+    if (seen.has(other)) return [];
+    seen.add(other);
+    return [{ text: other, score: hypothesis.logProb / tokensChosen(hypothesis) }];
   });
+}
+
+async function alignWords(
+  sourceTokens: readonly number[],
+  targetTokens: readonly number[],
+  { engine, manifest, tokenizer }: Translator,
+  signal: AbortSignal,
+): Promise<Alignment> {
+  const { source_languages, target_languages } = manifest.config;
+  const weights = await align(engine, sourceTokens, targetTokens, { signal });
+  const source = tokenWords(sourceTokens, source_languages[0]!, tokenizer);
+  const target = tokenWords(targetTokens, target_languages[0]!, tokenizer);
+  const round = (weight: number) => Math.round(weight * 1e4) / 1e4;
+  return {
+    source_words: source.words,
+    target_words: target.words,
+    weights: wordWeights(weights, source, target).map((row) => row.map(round)),
+  };
+}
+
+/** The end token is one that the model chose, and its log-probability is in the sum. */
+function tokensChosen({ tokens, finished }: Hypothesis): number {
+  return tokens.length + (finished ? 1 : 0);
 }
 
 /**
@@ -115,11 +197,12 @@ export async function translateStreaming(
         // A turn of the event loop at every step, so that a token is sent before the next is computed.
         options.beamSize === 1 ? { ...options, onToken, macsPerTurn: 0 } : options,
       );
-      const hypothesis = hypotheses[0]![0]!;
-      onDelta(index, decoder.finish(hypothesis.tokens), characters);
-      translation.addSentence(piece, hypothesis, decoder.text);
+      const [best, ...others] = hypotheses[0]!;
+      onDelta(index, decoder.finish(best!.tokens), characters);
+      const part = await describePart(piece, decoder.text, best!, others, model, options);
+      translation.addSentence(piece, best!, decoder.text, part);
     }
-    translations.push(translation.build());
+    translations.push(translation.build(wantsParts(options)));
   }
   return translations;
 }
@@ -135,22 +218,24 @@ class TranslationBuilder {
   #targetTokens = 0;
   #segments = 0;
   #truncated = false;
+  readonly #parts: TranslationPart[] = [];
 
-  addVerbatim(piece: Piece): void {
-    this.#text += piece.text;
+  addVerbatim({ text }: Piece): void {
+    this.#text += text;
+    this.#parts.push({ source: text, text });
   }
 
-  addSentence(piece: Piece, hypothesis: Hypothesis, text: string): void {
+  addSentence(piece: Piece, hypothesis: Hypothesis, text: string, part: TranslationPart): void {
     this.#text += text;
+    this.#parts.push(part);
     this.#logProb += hypothesis.logProb;
     this.#sourceTokens += piece.tokens!.length;
-    // The end token is one that the model chose, and its log-probability is in the sum.
-    this.#targetTokens += hypothesis.tokens.length + (hypothesis.finished ? 1 : 0);
+    this.#targetTokens += tokensChosen(hypothesis);
     this.#segments++;
     this.#truncated ||= !hypothesis.finished;
   }
 
-  build(): Translation {
+  build(withParts: boolean): Translation {
     return {
       text: this.#text,
       score: this.#targetTokens === 0 ? null : this.#logProb / this.#targetTokens,
@@ -158,12 +243,10 @@ class TranslationBuilder {
       target_tokens: this.#targetTokens,
       segments: this.#segments,
       truncated: this.#truncated,
+      ...(withParts ? { parts: this.#parts } : {}),
     };
   }
 }
-
-/** U+FFFD at the end of a decoded text: the bytes of a character that is not yet complete. */
-const INCOMPLETE = /\uFFFD+$/;
 
 /** Tokens to text as they come; holds back the bytes of a character until its last one is there. */
 export class StreamDecoder {

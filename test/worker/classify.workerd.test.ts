@@ -285,7 +285,7 @@ describe("among several models", () => {
         task: "classification",
         version,
         heads: classifierConfig.heads.map(({ name, labels, out_of_scope }) => ({ name, labels, out_of_scope })),
-        size: expect.objectContaining({ n_enc_layers: 2, max_seq_len: 48 }),
+        size: expect.objectContaining({ n_enc_layers: 2, max_seq_len: 48, parameters: expect.any(Number) }),
       }),
     );
     expect(models.find(({ id }) => id === "de")).toMatchObject({ task: "translation", target_languages: ["de"] });

@@ -8,6 +8,7 @@ import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
 import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
 import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
+import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
 import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
 import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
@@ -158,6 +159,7 @@ export interface Answer {
     target_tokens: number;
     segments: number;
     truncated: boolean;
+    parts?: TranslationPart[];
   }[];
   timing: Record<"load_ms" | "queue_ms" | "generate_ms", number>;
 }

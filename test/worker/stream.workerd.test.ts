@@ -66,6 +66,15 @@ describe("stream: true", () => {
     ).toEqual(plain.translations.map((translation) => translation.text));
   });
 
+  it("ends with what else was asked for", async () => {
+    const body = { text: golden.text, beam_size: 2, alternatives: true, alignments: true };
+    const plain = (await (await client.translate(body)).json()) as Answer;
+    const events = parseEvents(await (await client.translate({ ...body, stream: true })).text());
+    const result = events.at(-1)!.data as Answer;
+    expect(result.translations[0]!.parts![0]!.alignment!.weights.length).toBeGreaterThan(0);
+    expect(result.translations).toEqual(plain.translations);
+  });
+
   it("answers what is wrong from the start with a status, not with an event", async () => {
     const response = await client.translate({ text: "Привет", stream: true });
     expect(response.status).toBe(422);

@@ -56,6 +56,34 @@ describe("POST /v1/translate", () => {
     expect(cut).toMatchObject({ target_tokens: 3, truncated: true });
   });
 
+  it("tells the beam's other translations and which words a word was made from, if asked", async () => {
+    const text = `${golden.text}\n\n${golden.text}`;
+    const [plain] = (await answer({ text, beam_size: 4 })).translations;
+    expect(plain).not.toHaveProperty("parts");
+    const [full] = (await answer({ text, beam_size: 4, alternatives: true, alignments: true })).translations;
+    expect(full).toMatchObject(plain!);
+    const { parts } = full!;
+    expect(parts!.map(({ source }) => source)).toEqual([golden.text, "\n\n", golden.text]);
+    expect(parts!.map((part) => part.text).join("")).toBe(plain!.text);
+    expect(parts![1]).toEqual({ source: "\n\n", text: "\n\n" });
+    const [{ alternatives, alignment }] = parts as [Required<(typeof parts & object)[number]>];
+    expect(alternatives.length).toBeGreaterThan(0);
+    expect(new Set(alternatives.map((one) => one.text)).size).toBe(alternatives.length);
+    expect(alternatives.every((one) => one.text !== parts![0]!.text && one.score < 0)).toBe(true);
+    expect(alignment.source_words.join("")).toBe(golden.text);
+    expect(alignment.target_words.join("")).toBe(parts![0]!.text);
+    expect(alignment.weights.length).toBe(alignment.target_words.length);
+    for (const row of alignment.weights) {
+      expect(row.length).toBe(alignment.source_words.length);
+      const sum = row.reduce((total, weight) => total + weight, 0);
+      expect(sum).toBeGreaterThan(0);
+      expect(sum).toBeLessThan(1.001);
+    }
+    const [greedy] = (await answer({ text, alternatives: true, beam_size: 1 })).translations;
+    expect(greedy!.parts!.map((part) => part.alternatives)).toEqual([[], undefined, []]);
+    expect((await answer({ text: "", alignments: true })).translations[0]).toMatchObject({ text: "", parts: [] });
+  });
+
   it("takes a language with a region, and a model by its id", async () => {
     expect((await answer({ text: "One.", source: "en-GB", target: "DE" })).model.id).toBe("tiny");
     expect((await answer({ text: "One.", source: "en-!" })).model.id).toBe("tiny");

@@ -139,6 +139,11 @@ export class Blocks {
     runtime.attention(count, n_heads, dHead, query, queryStride, rows, t, keyOffset, valueOffset, scores, out);
   }
 
+  /** What the last row that `attend` took, alone, gave each of the t others: [t], mean over heads. */
+  attentionWeights(t: number): Float32Array {
+    return this.#runtime.attentionWeights(this.#config.n_heads, t, this.#state!.scores);
+  }
+
   /** Rows `first` and on of h = attention of a text's `count` rows of `wide`, query, key and value each, to all of them. */
   attendToSelf(first: number, count: number, { wide, scores, h }: RunState): void {
     const { n_heads, d_model } = this.#config;

@@ -342,6 +342,21 @@ export class Runtime {
   }
 
   /**
+   * The weights of the last call of `attention`, whose m was 1.
+   * @param scores what that call left there
+   * @returns [t], mean over heads
+   */
+  attentionWeights(nHeads: number, t: number, scores: Address): Float32Array {
+    const weights = new Float32Array(t);
+    const exps = roundUp(t, 4);
+    for (let head = 0, start = scores >> 2; head < nHeads; head++, start += exps + 4) {
+      const factor = this.#floats[start + exps]! / nHeads;
+      for (let i = 0; i < t; i++) weights[i]! += this.#floats[start + i]! * factor;
+    }
+    return weights;
+  }
+
+  /**
    * Every row of a text to all of its rows, all heads: out = softmax(q · keyᵀ / sqrt(dHead)) · value.
    * @param x [t, 3, nHeads · dHead] f32: query, key and value of each row
    * @param scratch `selfAttentionScratch` words, overwritten

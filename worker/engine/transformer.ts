@@ -144,12 +144,45 @@ export class Transformer {
    * @param scores false: with their logits, true: with their log_probs
    */
   step(rows: readonly DecoderRow[], cache: KeyValueCache, k: number, scores = true): Candidates {
-    const { d_model } = this.config;
     const runtime = this.#runtime;
     const weights = this.#weights;
+    const count = rows.length;
+    const state = this.#decode(rows, cache);
+    this.#blocks.normalize(weights.decoderNorm, count, state);
+    this.#blocks.quantize(count, state);
+    const logits = this.#reserveLogits(count);
+    this.#project(rows, state, logits);
+    const candidates = this.#reserveCandidates(count, k);
+    rows.forEach(({ source: { output } }, r) => {
+      const { tokens, size } = output;
+      const row = logits + r * weights.embedding.n * F32;
+      runtime.topK(size, row, k, candidates.logProbs, candidates.tokens, r * k);
+      if (tokens) {
+        for (let i = r * k; i < (r + 1) * k; i++) candidates.tokens[i] = tokens[candidates.tokens[i]!]!;
+      }
+      if (!scores) return;
+      const logSum = runtime.logSumExp(size, row, candidates.logProbs[r * k]!);
+      for (let i = r * k; i < (r + 1) * k; i++) candidates.logProbs[i]! -= logSum;
+    });
+    return candidates;
+  }
+
+  /**
+   * Feeds one token to the decoder, as `step` does, to see what it looks at.
+   * @returns [T] weight of each source token in the cross-attention of the last decoder layer, mean over heads; Σ = 1
+   */
+  crossAttention(row: DecoderRow, cache: KeyValueCache): Float32Array {
+    this.#decode([row], cache);
+    // No block after it touches what it left in the run state.
+    return this.#blocks.attentionWeights(row.source.length);
+  }
+
+  /** The decoder's layers: embeds the token of each row and leaves the last layer's output in the run state's x. */
+  #decode(rows: readonly DecoderRow[], cache: KeyValueCache): RunState {
+    const runtime = this.#runtime;
     const blocks = this.#blocks;
     const count = rows.length;
-    const rowBytes = d_model * F32;
+    const rowBytes = this.config.d_model * F32;
     cache.reserve(count, rows);
     const tables = this.#reserveTables(count);
     const tableBytes = this.config.max_seq_len * 4;
@@ -160,7 +193,7 @@ export class Transformer {
       this.#writeTable(prefix, tables + r * tableBytes);
       blocks.embed(prefix.token, prefix.position, x + r * rowBytes);
     });
-    weights.decoder.forEach(({ self, cross, feedForward }, i) => {
+    this.#weights.decoder.forEach(({ self, cross, feedForward }, i) => {
       const layerOffset = this.#layerOffset(i);
       blocks.projectQkv(self, count, state);
       for (let r = 0; r < count; r++) {
@@ -183,23 +216,7 @@ export class Transformer {
       blocks.projectOut(cross.out, count, state);
       blocks.feedForward(feedForward, count, state);
     });
-    blocks.normalize(weights.decoderNorm, count, state);
-    blocks.quantize(count, state);
-    const logits = this.#reserveLogits(count);
-    this.#project(rows, state, logits);
-    const candidates = this.#reserveCandidates(count, k);
-    rows.forEach(({ source: { output } }, r) => {
-      const { tokens, size } = output;
-      const row = logits + r * weights.embedding.n * F32;
-      runtime.topK(size, row, k, candidates.logProbs, candidates.tokens, r * k);
-      if (tokens) {
-        for (let i = r * k; i < (r + 1) * k; i++) candidates.tokens[i] = tokens[candidates.tokens[i]!]!;
-      }
-      if (!scores) return;
-      const logSum = runtime.logSumExp(size, row, candidates.logProbs[r * k]!);
-      for (let i = r * k; i < (r + 1) * k; i++) candidates.logProbs[i]! -= logSum;
-    });
-    return candidates;
+    return state;
   }
 
   /** logits [R, N] = quantized h · outputᵀ, one product for neighbours of the same output. */

@@ -7,9 +7,17 @@ import { deliveryBody, describeAnswer } from "./payload.ts";
 import { matchRule } from "./rules.ts";
 import { extractText } from "./text.ts";
 
+/** What of a hook decides. */
+export type DryHook = Pick<Hook, "id" | "source" | "text" | "model" | "task" | "rules">;
+
+/** What of a payload is classified. */
+export function dryRunText(hook: Pick<Hook, "text">, payload: unknown, { settings }: RequestScope): string {
+  return extractText(payload, hook.text).slice(0, settings.maxCharacters);
+}
+
 /** @throws Problem of the model, or unsupported_language */
-export async function dryRun(hook: Hook, payload: unknown, store: ModelStore, scope: RequestScope) {
-  const text = extractText(payload, hook.text).slice(0, scope.settings.maxCharacters);
+export async function dryRun(hook: DryHook, payload: unknown, store: ModelStore, scope: RequestScope) {
+  const text = dryRunText(hook, payload, scope);
   const question = { model: hook.model, task: hook.task };
   const [answer] = text.trim() === "" ? [] : await answerTexts(store, scope, question, [text]);
   if (answer instanceof Error) throw answer;

@@ -5,7 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import { parsePointer, parseTemplate } from "./text.ts";
 
-const headerName = z
+export const headerName = z
   .string()
   .regex(/^[!#$%&'*+.^_`|~\w-]{1,64}$/, "expected the name of an HTTP header")
   .toLowerCase();
@@ -102,7 +102,7 @@ const passHeader = headerName
   .openapi({ example: "x-github-event" });
 
 /** What an operator says of a hook, and may change but for the source. */
-const settings = {
+export const hookSettings = {
   name: z.string().max(100).optional(),
   text: textSchema,
   model: z.string().optional().openapi({ description: "A model's id; without it the one that knows the task" }),
@@ -117,25 +117,25 @@ const settings = {
   }),
 };
 
-const secret = z.string().min(8).max(500);
+export const senderSecret = z.string().min(8).max(500);
 
 export const createSchema = z
   .strictObject({
-    ...settings,
+    ...hookSettings,
     source: sourceSchema,
-    secret: secret
+    secret: senderSecret
       .optional()
       .openapi({ description: "The sender's; without it one is made, but for Stripe, which makes its own" }),
-    pass_headers: settings.pass_headers.default([]),
-    retention_days: settings.retention_days.default(30),
+    pass_headers: hookSettings.pass_headers.default([]),
+    retention_days: hookSettings.retention_days.default(30),
   })
   .openapi("CreateHook");
 
 export const patchSchema = z
   .strictObject({
-    ...z.object(settings).partial().shape,
+    ...z.object(hookSettings).partial().shape,
     rotate_secret: z
-      .strictObject({ secret: secret.optional(), keep_seconds: z.int().min(0).max(604_800).default(86_400) })
+      .strictObject({ secret: senderSecret.optional(), keep_seconds: z.int().min(0).max(604_800).default(86_400) })
       .optional()
       .openapi({ description: "A new secret; the present one stays valid for `keep_seconds`" }),
     rotate_signing_secret: z

@@ -89,7 +89,7 @@ export interface EventDocument {
 }
 
 /** @throws Problem malformed_request if it is not what its media type says */
-function readDocument({ headers, body }: SignedRequest): EventDocument {
+export function readDocument({ headers, body }: Pick<SignedRequest, "headers" | "body">): EventDocument {
   const mediaType = (headers.get("content-type") ?? "application/json").split(";")[0]!.trim().toLowerCase();
   let text: string;
   try {

@@ -234,6 +234,11 @@ export function tensorSpecs(config: ModelConfig): TensorSpec[] {
   return config.model_type === "edge-slm-lstm" ? lstmSpecs(config) : transformerSpecs(config);
 }
 
+/** Numbers of the network, as tensorSpecs lists them. */
+export function countParameters(config: ModelConfig): number {
+  return tensorSpecs(config).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
 /** Gates are stacked as PyTorch and Keras stack them: input gate, forget gate, candidate, output gate. */
 function lstmSpecs({ d_embedding, d_model, vocab_size, heads }: LstmClassificationConfig): TensorSpec[] {
   const cell = (side: "encoder" | "decoder"): TensorSpec[] => [

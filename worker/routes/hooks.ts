@@ -87,6 +87,17 @@ const attemptSchema = z.object({
   error: z.string().nullable(),
 });
 
+/** What a hook would do; nothing is done. */
+export const dryRunSchema = z.object({
+  text: z.string(),
+  classification: eventSchema.shape.classification,
+  rule: z.int().nullable(),
+  action: z.enum(["deliver", "store", "drop"]),
+  destination: z.string().nullable(),
+  refusal: z.string().nullable().openapi({ description: "Why nothing may be sent to the destination" }),
+  body: z.string().nullable().openapi({ description: "Of the delivery" }),
+});
+
 const hookId = z.object({ id: z.string() });
 const eventId = z.object({ id: z.string(), event: z.string() });
 const page = {
@@ -194,18 +205,7 @@ const dryRunRoute = createRoute({
     ...body(z.strictObject({ payload: z.unknown().openapi({ description: "The sender's body, parsed" }) })),
   },
   responses: {
-    200: json(
-      "What would happen; nothing does",
-      z.object({
-        text: z.string(),
-        classification: eventSchema.shape.classification,
-        rule: z.int().nullable(),
-        action: z.enum(["deliver", "store", "drop"]),
-        destination: z.string().nullable(),
-        refusal: z.string().nullable().openapi({ description: "Why nothing may be sent to the destination" }),
-        body: z.string().nullable().openapi({ description: "Of the delivery" }),
-      }),
-    ),
+    200: json("What would happen; nothing does", dryRunSchema),
     400: problemResponse("The request is malformed"),
     ...problems,
     422: problemResponse("The text is in another alphabet"),

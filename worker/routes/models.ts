@@ -4,6 +4,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../context.ts";
 import { problemResponse } from "../errors.ts";
+import { countParameters } from "../model/config.ts";
 import type { Manifest } from "../model/manifest.ts";
 
 /** What every model has. */
@@ -19,6 +20,7 @@ const common = {
 
 const size = {
   bytes: z.int().openapi({ description: "Of all files" }),
+  parameters: z.int(),
   d_model: z.int(),
   n_enc_layers: z.int(),
   vocab_size: z.int(),
@@ -84,7 +86,7 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
   const { description, quality, licence, training_data } = card;
   const common = { id, version, description, source_languages, quality, licence, training_data };
   const bytes = Object.values(files).reduce((sum, file) => sum + (file?.bytes ?? 0), 0);
-  const size = { bytes, d_model, n_enc_layers, vocab_size, max_seq_len };
+  const size = { bytes, parameters: countParameters(config), d_model, n_enc_layers, vocab_size, max_seq_len };
   if (config.task === "translation") {
     const { task, target_languages, n_dec_layers } = config;
     return { ...common, task, target_languages, size: { ...size, n_dec_layers } };

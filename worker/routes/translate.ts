@@ -41,10 +41,38 @@ const requestSchema = z
       .openapi({ description: "1 is greedy; more is better and slower. Default: the model's, and 1 with `stream`" }),
     max_tokens: z.int().min(1).max(4096).optional().openapi({ description: "Most tokens of one translated sentence" }),
     stream: z.boolean().default(false).openapi({ description: "Answer with server-sent events" }),
+    alternatives: z.boolean().default(false).openapi({
+      description: "Add the beam's other translations of each sentence; there are some if `beam_size` > 1",
+    }),
+    alignments: z.boolean().default(false).openapi({
+      description: "Add which source words each target word was made from, for one more pass of the decoder",
+    }),
   })
   .openapi("TranslateRequest");
 
 type TranslateRequest = z.infer<typeof requestSchema>;
+
+const partSchema = z
+  .object({
+    source: z.string(),
+    text: z.string(),
+    alternatives: z
+      .array(z.object({ text: z.string(), score: z.number() }))
+      .optional()
+      .openapi({ description: "Best first by the search's own measure; `score` is that of a translation" }),
+    alignment: z
+      .object({
+        source_words: z.array(z.string()),
+        target_words: z.array(z.string()).openapi({ description: "Put together they are the part's `text`" }),
+        weights: z.array(z.array(z.number())).openapi({
+          description:
+            "For each target word the weight of each source word, 0 to 1: the cross-attention of the last layer, mean over " +
+            "heads and over the word's tokens. What is missing to 1 went to the end of the sentence",
+        }),
+      })
+      .optional(),
+  })
+  .openapi("TranslationPart");
 
 const translationSchema = z.object({
   text: z.string(),
@@ -55,6 +83,10 @@ const translationSchema = z.object({
   target_tokens: z.int().openapi({ description: "With the end tokens of the sentences" }),
   segments: z.int().openapi({ description: "Sentences, or parts of long ones, that went through the model" }),
   truncated: z.boolean().openapi({ description: "Whether a sentence reached the limit of tokens before its end" }),
+  parts: z.array(partSchema).optional().openapi({
+    description:
+      "With `alternatives` or `alignments`: the sentences and what stands between them. Their texts put together are `text`",
+  }),
 }) satisfies z.ZodType<Translation>;
 
 const responseSchema = z
@@ -125,6 +157,8 @@ export function addTranslate(app: App): void {
       const options: TranslateOptions = {
         beamSize: request.beam_size ?? (request.stream ? 1 : manifest.config.generation.beam_size),
         ...(request.max_tokens === undefined ? {} : { maxTokens: request.max_tokens }),
+        alternatives: request.alternatives,
+        alignments: request.alignments,
         signal: c.req.raw.signal,
       };
       await lease.enter(request.stream ? options.beamSize : planRows(plan, options.beamSize));

@@ -1,0 +1,77 @@
+/**
+ * Figures that others published for the benchmarks our models are measured on, to stand beside. `quality` is the name of
+ * the figure in a model's card.
+ */
+
+/**
+ * @typedef {{ name: string, value: number, source: string }} Anchor
+ * @typedef {{ title: string, unit: string, quality: string, anchors: Anchor[] }} Benchmark
+ */
+
+const larson = "Larson et al. 2019, arXiv:1909.02027";
+const zhang = "Zhang et al. 2015, arXiv:1509.01626";
+const kim = "Kim 2014, arXiv:1408.5882";
+
+/** @type {Benchmark[]} */
+export const benchmarks = [
+  {
+    title: "Multi30k en→de, test2016",
+    unit: "BLEU, lowercased",
+    quality: "test2016 BLEU (13a, lowercased, beam 5)",
+    anchors: [
+      {
+        name: "Transformer-tiny, 2.6 M",
+        value: 41.02,
+        source: "Wu et al. 2021, arXiv:2105.14462; BLEU of tokenized text, so a little easier",
+      },
+    ],
+  },
+  {
+    title: "AG News",
+    unit: "accuracy, %",
+    quality: "topic: test accuracy, %",
+    anchors: [
+      { name: "DPCNN", value: 93.1, source: "Johnson & Zhang 2017, ACL" },
+      { name: "fastText", value: 92.5, source: "Joulin et al. 2017, arXiv:1607.01759" },
+      { name: "char-CNN", value: 90.5, source: zhang },
+    ],
+  },
+  {
+    title: "SST-2",
+    unit: "accuracy, %",
+    quality: "sentiment: test accuracy, %",
+    anchors: [
+      { name: "DistilBERT", value: 91.3, source: "Sanh et al. 2019, arXiv:1910.01108; of dev, pretrained" },
+      { name: "CNN-multichannel", value: 88.1, source: `${kim}; with pretrained vectors` },
+      { name: "CNN-rand", value: 82.7, source: kim },
+    ],
+  },
+  {
+    title: "CLINC150, in scope",
+    unit: "accuracy, %",
+    quality: "intent: test in-scope accuracy, %",
+    anchors: [
+      { name: "BERT", value: 96.9, source: larson },
+      { name: "MLP", value: 93.5, source: larson },
+      { name: "CNN", value: 91.2, source: larson },
+      { name: "fastText", value: 89.0, source: larson },
+    ],
+  },
+  {
+    title: "CLINC150, out of scope",
+    unit: "recall, %",
+    quality: "intent: test out-of-scope recall, %",
+    anchors: [
+      { name: "MLP", value: 47.4, source: larson },
+      { name: "BERT", value: 40.3, source: larson },
+      { name: "CNN", value: 18.9, source: larson },
+      { name: "fastText", value: 9.7, source: larson },
+    ],
+  },
+  {
+    title: "Banking77",
+    unit: "accuracy, %",
+    quality: "banking_intent: test accuracy, %",
+    anchors: [{ name: "BERT, USE + ConveRT", value: 93.5, source: "Casanueva et al. 2020, arXiv:2003.04807; about" }],
+  },
+];
