@@ -2,17 +2,22 @@
  * The Hono app: gives each request its scope, wires middleware and routes, renders every error as problem+json.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { App, AppEnv } from "./context.ts";
 import { Problem, rejectInvalid, renderProblem, StoredAnswer, toProblem } from "./errors.ts";
+import { addDialects } from "./middleware/dialects.ts";
 import { addLimits } from "./middleware/limits.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
 import { addClassify } from "./routes/classify.ts";
+import { addDeepl } from "./routes/deepl.ts";
+import { addDocument } from "./routes/document.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
+import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
 import { addStripe } from "./routes/stripe.ts";
@@ -32,6 +37,20 @@ const EXPOSED_HEADERS = [
   "idempotency-replayed",
 ];
 
+/** The schema of the routes that one of the functions below adds. */
+type RoutesOf<Add extends (app: App) => unknown> = ReturnType<Add> extends Hono<infer _, infer Routes> ? Routes : never;
+
+/** What customers use, as types: for hono's client, `hc<AppType>(url)` (examples/client.ts). */
+export type AppType = Hono<
+  AppEnv,
+  RoutesOf<typeof addHealth> &
+    RoutesOf<typeof addModels> &
+    RoutesOf<typeof addTranslate> &
+    RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addPrices> &
+    RoutesOf<typeof addAccount>
+>;
+
 /** @param store the models of the isolate; tests bring their own */
 export function createApp(store = new ModelStore()): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: rejectInvalid });
@@ -39,7 +58,7 @@ export function createApp(store = new ModelStore()): App {
     if (error instanceof StoredAnswer) return error.response;
     // Nobody reads it; 499 is what nginx logs for a client that left.
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
-    return renderProblem(toProblem(error), c);
+    return (c.var.renderProblem ?? renderProblem)(toProblem(error), c);
   });
   app.notFound((c) => {
     throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
@@ -57,18 +76,22 @@ export function createApp(store = new ModelStore()): App {
     c.executionCtx.waitUntil(work.catch(() => {}));
     await work;
   });
+  addDialects(app);
   addLimits(app);
   addPayment(app);
   addHealth(app);
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addLibreTranslate(app);
+  addDeepl(app);
   addHooks(app);
   addIntake(app);
   addPrices(app);
   addAccount(app);
   addAdminAccounts(app);
   addStripe(app);
+  addDocument(app);
   refuseOtherMethods(app);
   return app;
 }

@@ -135,6 +135,8 @@ export function toProblem(error: unknown): Problem {
   return new Problem("internal_error", "unexpected error; the server's log has it");
 }
 
+export type ProblemRenderer = (problem: Problem, c: Context) => Response;
+
 export function renderProblem(problem: Problem, c: Context): Response {
   return c.body(JSON.stringify(problem.body), problem.status, {
     ...problem.headers,

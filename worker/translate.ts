@@ -69,17 +69,36 @@ export function planRows(plan: Plan, beamSize: number): number {
 
 /** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
 export async function translate(plan: Plan, model: Translator, options: TranslateOptions): Promise<Translation[]> {
+  return (await translateRanked(plan, model, options)).map(([best]) => best!);
+}
+
+/**
+ * The same, and what else the beam found: of each text first the best translation, then those that are made of each
+ * sentence's second, third, … as far as the beam is wide. The alternatives differ from each other.
+ */
+export async function translateRanked(
+  plan: Plan,
+  model: Translator,
+  options: TranslateOptions,
+): Promise<Translation[][]> {
   const sentences = plan.flat().filter((piece) => piece.tokens);
   const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
-  const best = new Map(sentences.map((piece, i) => [piece, hypotheses[i]![0]!]));
+  const found = new Map(sentences.map((piece, i) => [piece, hypotheses[i]!]));
   return plan.map((pieces) => {
-    const translation = new TranslationBuilder();
-    for (const piece of pieces) {
-      const hypothesis = best.get(piece);
-      if (hypothesis) translation.addSentence(piece, hypothesis, model.tokenizer.decode(hypothesis.tokens));
-      else translation.addVerbatim(piece);
+    const ranks = Math.max(1, ...pieces.map((piece) => found.get(piece)?.length ?? 1));
+    const translations = new Map<string, Translation>();
+    for (let rank = 0; rank < ranks; rank++) {
+      const translation = new TranslationBuilder();
+      for (const piece of pieces) {
+        const ranked = found.get(piece);
+        const hypothesis = ranked?.[rank] ?? ranked?.[0];
+        if (hypothesis) translation.addSentence(piece, hypothesis, model.tokenizer.decode(hypothesis.tokens));
+        else translation.addVerbatim(piece);
+      }
+      const built = translation.build();
+      if (!translations.has(built.text)) translations.set(built.text, built);
     }
-    return translation.build();
+    return [...translations.values()];
   });
 }
 

@@ -7,6 +7,7 @@ import { Problem, paymentResponses, problemResponse } from "../errors.ts";
 import { type Send, sendEvents } from "../events.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import type { Manifest } from "../model/manifest.ts";
+import { bodyProblems, jsonBody, maybeKey, TAGS } from "../openapi.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { matchLanguage } from "../text/languages.ts";
@@ -73,26 +74,44 @@ const responseSchema = z
 
 type TranslateResponse = z.infer<typeof responseSchema>;
 
+const exampleAnswer: TranslateResponse = {
+  model: { id: "multi30k-en-de", version: "0f3c5a7e9b1d" },
+  source: "en",
+  target: "de",
+  translations: [
+    {
+      text: "Ein Mann fährt Fahrrad.",
+      score: -0.31,
+      source_tokens: 7,
+      target_tokens: 6,
+      segments: 1,
+      truncated: false,
+    },
+  ],
+  timing: { load_ms: 0, queue_ms: 0, generate_ms: 2 },
+};
+
 export const translateRoute = createRoute({
   method: "post",
   path: "/v1/translate",
+  operationId: "translate",
+  tags: [TAGS.text.name],
+  security: maybeKey,
   summary: "Translate text",
-  request: { body: { required: true, content: { "application/json": { schema: requestSchema } } } },
+  request: jsonBody(requestSchema, { text: "A man is riding a bicycle.", source: "en", target: "de" }),
   responses: {
     200: {
       description:
         "The translations. With `stream: true`, events: `delta` {index, text} to append to a translation, at the end " +
         "`result` (this object) or `error` (a problem)",
       content: {
-        "application/json": { schema: responseSchema },
+        "application/json": { schema: responseSchema, example: exampleAnswer },
         "text/event-stream": { schema: z.string() },
       },
     },
-    400: problemResponse("The request is malformed"),
+    ...bodyProblems,
     ...paymentResponses,
     404: problemResponse("There is no such model"),
-    413: problemResponse("The text is too long"),
-    415: problemResponse("The body is not JSON"),
     422: problemResponse(
       "No model knows this pair of languages, or the text is in another alphabet; or the Idempotency-Key was used before",
     ),
@@ -100,8 +119,8 @@ export const translateRoute = createRoute({
   },
 });
 
-export function addTranslate(app: App): void {
-  app.openapi(translateRoute, async (c) => {
+export function addTranslate(app: App) {
+  return app.openapi(translateRoute, async (c) => {
     const request = c.req.valid("json");
     const texts = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
