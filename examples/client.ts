@@ -9,8 +9,11 @@ const url = process.argv[2] ?? "http://127.0.0.1:8787";
 const apiKey = process.env.EDGE_SLM_KEY;
 const client = hc<AppType>(url, apiKey === undefined ? {} : { headers: { authorization: `Bearer ${apiKey}` } });
 
-const { models } = await (await client.v1.models.$get()).json();
-for (const model of models) console.log(`${model.id}: ${model.description}`);
+const listed = await client.v1.models.$get();
+if (listed.status === 200) {
+  const { models } = await listed.json();
+  for (const model of models) console.log(`${model.id}: ${model.description}`);
+}
 
 const translated = await client.v1.translate.$post({
   json: { text: ["A man is riding a bicycle.", "Two dogs run."], source: "en", target: "de" },

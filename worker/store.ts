@@ -8,7 +8,8 @@
  */
 import type { Settings } from "./env.ts";
 import { modelUnavailable, overloaded, Problem } from "./errors.ts";
-import { type Catalog, type LoadedModel, loadModel, readCatalog } from "./loading.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+import { type Catalog, loadModel, readCatalog } from "./loading.ts";
 import type { Task } from "./model/config.ts";
 import { isManifestFor, type Manifest, modelIdSchema } from "./model/manifest.ts";
 

@@ -5,11 +5,12 @@
 
 import { generate, type Hypothesis } from "./engine/generate.ts";
 import { Problem } from "./errors.ts";
-import type { LoadedModel } from "./loading.ts";
+import type { LoadedModel } from "./loaded-model.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { cleanText } from "./text/clean.ts";
 import { matchLanguage } from "./text/languages.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
+import { placeOf } from "./text/place.ts";
 
 type Translator = LoadedModel<"translation">;
 
@@ -48,7 +49,7 @@ export function planTranslation(texts: string[], source: string, model: Translat
     if (!model.readsScript(clean)) {
       throw new Problem(
         "unsupported_language",
-        `text ${index}: expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
+        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
           `most of ${JSON.stringify(clean.trim().slice(0, 40).toWellFormed())} are of another script`,
         { extensions: { text: index, scripts: config.source_scripts } },
       );

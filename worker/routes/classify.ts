@@ -131,7 +131,8 @@ export function addClassify(app: App) {
     const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
     const texts = given.map(cleanText);
     const tasks = tasksOf(request);
-    const manifest = await chooseModel(store, scope, { model: request.model, tasks: tasks ?? [] }, texts);
+    const candidates = await store.candidates(scope, "classification", request.model);
+    const manifest = chooseModel(candidates, tasks ?? [], texts);
     await c.var.payment.reserve({ task: "classification", model: manifest.id, characters });
     const lease = await store.acquire(scope, manifest);
     try {

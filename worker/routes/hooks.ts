@@ -108,50 +108,50 @@ const adminProblems = {
 const problems = { ...adminProblems, 404: problemResponse("There is no such hook or event") };
 
 const exampleSettings: z.input<typeof createSchema> = {
-  name: "issues",
-  source: { kind: "github" },
-  text: ["/issue/title", "/issue/body"],
-  task: "issue_type",
-  rules: [{ label: "bug", min_probability: 0.7, action: "deliver", destination: "https://example.com/bugs" }],
+  name: "reviews",
+  source: { kind: "standard" },
+  text: ["/data/title", "/data/body"],
+  task: "sentiment",
+  rules: [{ label: "negative", min_probability: 0.7, action: "deliver", destination: "https://example.com/angry" }],
 };
 const exampleHook: z.infer<typeof hookSchema> = {
   id: "hook_0d2f6c1b8a4e4f0e9c3b7a5d1e2f3a4b",
   url: "https://edge-slm.example.com/hooks/hook_0d2f6c1b8a4e4f0e9c3b7a5d1e2f3a4b",
-  name: "issues",
-  source: { kind: "github" },
-  text: ["/issue/title", "/issue/body"],
-  task: "issue_type",
-  rules: [{ label: "bug", min_probability: 0.7, action: "deliver", destination: "https://example.com/bugs" }],
+  name: "reviews",
+  source: { kind: "standard" },
+  text: ["/data/title", "/data/body"],
+  task: "sentiment",
+  rules: [{ label: "negative", min_probability: 0.7, action: "deliver", destination: "https://example.com/angry" }],
   pass_headers: [],
   retention_days: 30,
   created: "2026-11-24T12:00:00.000Z",
   secrets: [{ expires: null }],
 };
-const exampleDestinations = [{ url: "https://example.com/bugs", signing_secret: "whsec_…" }];
+const exampleDestinations = [{ url: "https://example.com/angry", signing_secret: "whsec_…" }];
 const exampleClassification = {
   model: { id: "multitask-en", version: "0f3c5a7e9b1d" },
-  task: "issue_type",
-  label: "bug",
+  task: "sentiment",
+  label: "negative",
   probability: 0.91,
   labels: [
-    { label: "bug", probability: 0.91 },
-    { label: "feature", probability: 0.07 },
+    { label: "negative", probability: 0.91 },
+    { label: "positive", probability: 0.09 },
   ],
 };
 const exampleEvent: z.infer<typeof eventSchema> = {
   id: "evt_7c0b9a3e5d1f4b6a8e2c0d4f6a8b0c2e",
-  sender_id: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
-  type: "issues",
+  sender_id: "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+  type: "review.created",
   received: "2026-11-24T12:00:00.000Z",
   status: "delivered",
   reason: null,
   classification: exampleClassification,
   rule: 0,
-  destination: "https://example.com/bugs",
+  destination: "https://example.com/angry",
   attempts: 1,
   next_attempt: null,
 };
-const examplePayload = { issue: { title: "Crash on start", body: "It ends with a segmentation fault." } };
+const examplePayload = { type: "review.created", data: { title: "Never again", body: "It broke after a day." } };
 
 const createHookRoute = createRoute({
   ...guarded,
@@ -280,11 +280,11 @@ const dryRunRoute = createRoute({
         body: z.string().nullable().openapi({ description: "Of the delivery" }),
       }),
       {
-        text: "Crash on start\nIt ends with a segmentation fault.",
+        text: "Never again\nIt broke after a day.",
         classification: exampleClassification,
         rule: 0,
         action: "deliver",
-        destination: "https://example.com/bugs",
+        destination: "https://example.com/angry",
         refusal: null,
         body: "{…}",
       },

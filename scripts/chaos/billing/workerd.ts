@@ -39,12 +39,14 @@ export interface RunningWorker {
 export async function startWorker({ bundle, vars, state }: WorkerOptions, log: string[]): Promise<RunningWorker> {
   Object.assign(process.env, quietWrangler);
   const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  const [script, ...others] = await filesOf(bundle, ".js");
+  if (script === undefined || others.length > 0) throw new Error(`${bundle}: expected one script, the bundled Worker`);
   const worker = {
     ...workerOptions,
     name: NAME,
     modules: [
-      { type: "ESModule" as const, path: join(bundle, "worker.js") },
-      ...(await wasmModules(bundle)).map((path) => ({ type: "CompiledWasm" as const, path })),
+      { type: "ESModule" as const, path: script },
+      ...(await filesOf(bundle, ".wasm")).map((path) => ({ type: "CompiledWasm" as const, path })),
     ],
     modulesRoot: bundle,
     bindings: { ...(workerOptions.bindings as object), ...vars },
@@ -69,6 +71,6 @@ export async function startWorker({ bundle, vars, state }: WorkerOptions, log: s
   };
 }
 
-async function wasmModules(bundle: string): Promise<string[]> {
-  return (await readdir(bundle)).filter((name) => name.endsWith(".wasm")).map((name) => join(bundle, name));
+async function filesOf(bundle: string, extension: string): Promise<string[]> {
+  return (await readdir(bundle)).filter((name) => name.endsWith(extension)).map((name) => join(bundle, name));
 }
