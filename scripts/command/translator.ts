@@ -4,7 +4,7 @@ import type { LoadedModel } from "../../worker/loaded-model.ts";
 import { expectTask } from "../../worker/model/config.ts";
 import { isManifestFor } from "../../worker/model/manifest.ts";
 import { scriptTest } from "../../worker/text/clean.ts";
-import { detectLanguage } from "../../worker/text/detect.ts";
+import { chooseSource } from "../../worker/text/detect.ts";
 import { matchLanguage } from "../../worker/text/languages.ts";
 import { type Plan, planTranslation, translate } from "../../worker/translate.ts";
 import type { CommonOptions } from "../command.ts";
@@ -64,7 +64,7 @@ function chooseFolder(folders: ModelFolder[], { source, target }: TranslateOptio
 
 function planLine(text: string, source: string | undefined, model: LoadedModel<"translation">): Plan | Error {
   const { source_languages } = model.manifest.config;
-  const language = source ?? detectLanguage(text)[0]?.language ?? source_languages[0]!;
+  const language = source ?? chooseSource(text, source_languages).language;
   if (!matchLanguage(source_languages, language)) {
     return new Error(`expected ${source_languages.join(" or ")}, it looks like ${language}; --source says otherwise`);
   }

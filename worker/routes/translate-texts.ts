@@ -8,7 +8,7 @@ import { Problem } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import type { Manifest } from "../model/manifest.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
-import { detectLanguage } from "../text/detect.ts";
+import { chooseSource } from "../text/detect.ts";
 import { matchLanguage } from "../text/languages.ts";
 import { planRows, planTranslation, type Translation, translateRanked } from "../translate.ts";
 
@@ -57,10 +57,12 @@ export async function translateTexts(c: Context<AppEnv>, request: TextsRequest):
   }
 }
 
-/** A text without letters is in any language: the first that a model knows. */
 function sourceOf(text: string, given: string | undefined, candidates: Translator[]) {
   if (given !== undefined) return { language: given, probability: 1 };
-  return detectLanguage(text)[0] ?? { language: candidates[0]!.config.source_languages[0]!, probability: 0 };
+  return chooseSource(
+    text,
+    candidates.flatMap(({ config }) => config.source_languages),
+  );
 }
 
 function unsupportedPair(candidates: Translator[], source: string, target: string): Problem {

@@ -85,6 +85,22 @@ export function detectLanguage(text: string): Detected[] {
   return detected.sort((a, b) => b.probability - a.probability);
 }
 
+/** A language that nobody can translate from must be this probable, or the text counts as one of the others. */
+const SURE = 0.95;
+
+/**
+ * What a text is translated from: of a short one the evidence is thin, and a caller who sends it knows what this server
+ * can translate.
+ * @param supported at least one
+ */
+export function chooseSource(text: string, supported: readonly string[]): Detected {
+  const detected = detectLanguage(text);
+  const [best] = detected;
+  if (!best) return { language: supported[0]!, probability: 0 };
+  if (best.probability >= SURE) return best;
+  return detected.find(({ language }) => supported.includes(language)) ?? best;
+}
+
 function detectLatin(text: string): Detected[] {
   if (weights.size === 0) readTable();
   const scores = new Float64Array(LATIN_LANGUAGES.length);
