@@ -6,8 +6,10 @@ import type { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { App, AppEnv } from "./context.ts";
 import { Problem, rejectInvalid, renderProblem, StoredAnswer, toProblem } from "./errors.ts";
+import { Metrics } from "./metrics.ts";
 import { addDialects } from "./middleware/dialects.ts";
 import { addLimits } from "./middleware/limits.ts";
+import { addObservation } from "./middleware/observe.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
@@ -18,6 +20,7 @@ import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
 import { addLibreTranslate } from "./routes/libretranslate.ts";
+import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
 import { addStripe } from "./routes/stripe.ts";
@@ -35,6 +38,8 @@ const EXPOSED_HEADERS = [
   "charged-micro-usd",
   "credit-micro-usd",
   "idempotency-replayed",
+  "x-request-id",
+  "server-timing",
 ];
 
 /** The schema of the routes that one of the functions below adds. */
@@ -58,13 +63,15 @@ export function createApp(store = new ModelStore()): App {
     if (error instanceof StoredAnswer) return error.response;
     // Nobody reads it; 499 is what nginx logs for a client that left.
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
-    return (c.var.renderProblem ?? renderProblem)(toProblem(error), c);
+    return (c.var.renderProblem ?? renderProblem)(toProblem(error, c.var.requestId), c);
   });
   app.notFound((c) => {
     throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
   });
   // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
   app.use(cors({ origin: "*", exposeHeaders: EXPOSED_HEADERS }));
+  const metrics = new Metrics();
+  addObservation(app, metrics);
   app.use(async (c, next) => {
     c.set("store", store);
     c.set(
@@ -91,6 +98,7 @@ export function createApp(store = new ModelStore()): App {
   addAccount(app);
   addAdminAccounts(app);
   addStripe(app);
+  addMetrics(app, metrics);
   addDocument(app);
   refuseOtherMethods(app);
   return app;

@@ -12,6 +12,9 @@ export interface AppEnv {
     scope: RequestScope;
     payment: Payment;
     account: string;
+    requestId: string;
+    /** Milliseconds of the request's parts, by name, for Server-Timing. */
+    timings: Record<string, number>;
     /** The API key, if the request brought it elsewhere than in `Authorization`. */
     apiKey?: string;
     /** How this route's clients expect errors, if not as problem+json. */

@@ -10,8 +10,9 @@ export class Stopwatch<Part extends string> {
   readonly laps: Record<Part, number>;
   #sinceMs = performance.now();
 
-  constructor(parts: readonly Part[]) {
-    this.laps = Object.fromEntries(parts.map((part) => [part, 0])) as Record<Part, number>;
+  /** @param laps where the times are written */
+  constructor(parts: readonly Part[], laps: Record<string, number> = {}) {
+    this.laps = Object.assign(laps, Object.fromEntries(parts.map((part) => [part, 0]))) as Record<Part, number>;
   }
 
   /** Ends a part; the next one begins. */

@@ -40,6 +40,11 @@ export class Payment {
     this.#c = c;
   }
 
+  /** What was asked for, once it was. */
+  get order(): Order | undefined {
+    return this.#work;
+  }
+
   /**
    * To be called once, before any work.
    * @throws Problem if the request cannot be paid; StoredAnswer if it was answered before

@@ -128,7 +128,7 @@ export function addClassify(app: App) {
     const given = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
     const characters = checkTexts(given, scope.settings);
-    const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
+    const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"], c.var.timings);
     const texts = given.map(cleanText);
     const tasks = tasksOf(request);
     const candidates = await store.candidates(scope, "classification", request.model);

@@ -128,7 +128,7 @@ export function addTranslate(app: App) {
     const texts = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
     const characters = checkTexts(texts, scope.settings);
-    const watch = new Stopwatch(["load_ms", "queue_ms", "generate_ms"]);
+    const watch = new Stopwatch(["load_ms", "queue_ms", "generate_ms"], c.var.timings);
     const manifest = await chooseModel(store, scope, request);
     await c.var.payment.reserve({ task: "translation", model: manifest.id, characters });
     const lease = await store.acquire(scope, manifest);
