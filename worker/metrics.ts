@@ -78,9 +78,9 @@ function add(counts: Map<string, number>, labels: Labels, amount: number): void 
 }
 
 function labelsOf(labels: Labels): string {
-  const escape = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
   return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escape(value)}"`)
+    .map(([name, value]) => `${name}="${escaped(value)}"`)
     .join(",");
 }
 

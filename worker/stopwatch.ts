@@ -10,9 +10,8 @@ export class Stopwatch<Part extends string> {
   readonly laps: Record<Part, number>;
   #sinceMs = performance.now();
 
-  /** @param laps where the times are written */
-  constructor(parts: readonly Part[], laps: Record<string, number> = {}) {
-    this.laps = Object.assign(laps, Object.fromEntries(parts.map((part) => [part, 0]))) as Record<Part, number>;
+  constructor(parts: readonly Part[]) {
+    this.laps = Object.fromEntries(parts.map((part) => [part, 0])) as Record<Part, number>;
   }
 
   /** Ends a part; the next one begins. */

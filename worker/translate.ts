@@ -3,7 +3,7 @@
  * but the Problem it throws; routes/translate.ts has the schemas.
  */
 
-import { generate, type Hypothesis } from "./engine/generate.ts";
+import { generate, type Hypothesis, type SearchTimes } from "./engine/generate.ts";
 import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
@@ -19,6 +19,8 @@ export interface TranslateOptions {
   /** Most tokens of one translated sentence; without it, the model's own rule. */
   maxTokens?: number;
   signal: AbortSignal;
+  /** What encoding and decoding took is added to these. */
+  times?: SearchTimes;
 }
 
 export interface Translation {

@@ -17,6 +17,12 @@ export type { Hypothesis };
 const MAX_ROWS = 32;
 const MAX_BEAM_SIZE = 32;
 
+/** Wall time in milliseconds, without the turns that others took. */
+export interface SearchTimes {
+  encode_ms: number;
+  decode_ms: number;
+}
+
 export interface GenerateOptions extends TurnOptions {
   /** Default: the model's. 1 is greedy search. */
   beamSize?: number;
@@ -28,6 +34,8 @@ export interface GenerateOptions extends TurnOptions {
   shortlist?: boolean;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
+  /** What the engine took is added to these. */
+  times?: SearchTimes;
 }
 
 /**
@@ -66,7 +74,7 @@ export async function generate<Source, Cache extends { release(): void }>(
 ): Promise<Hypothesis[][]> {
   const { config } = model;
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
-  const { maxTokens, onToken } = options;
+  const { maxTokens, onToken, times = { encode_ms: 0, decode_ms: 0 } } = options;
   checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
   const { shortlist = config.generation.shortlist ?? false } = options;
   if (shortlist && !model.hasShortlist) {
@@ -81,7 +89,9 @@ export async function generate<Source, Cache extends { release(): void }>(
   const admit = async (index: number) => {
     const tokens = sources[index]!;
     await takeTurns((tokens.length + 1) * model.encoderMacs);
+    const startMs = performance.now();
     const source = model.encode([...tokens, config.eos_token_id], shortlist);
+    times.encode_ms += performance.now() - startMs;
     const { max_length_ratio, max_length_bias } = config.generation;
     const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
     const search = new BeamSearch({
@@ -100,7 +110,9 @@ export async function generate<Source, Cache extends { release(): void }>(
       }
       const rows = active.flatMap(({ source, search }) => search.live.map(({ prefix }) => ({ source, prefix })));
       await takeTurns(rows.length * model.decoderMacs);
+      const startMs = performance.now();
       const candidates = model.step(rows, cache, k);
+      times.decode_ms += performance.now() - startMs;
       let offset = 0;
       for (const { index, search } of active) {
         const count = search.live.length;

@@ -128,7 +128,7 @@ export function addClassify(app: App) {
     const given = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
     const characters = checkTexts(given, scope.settings);
-    const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"], c.var.timings);
+    const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
     const texts = given.map(cleanText);
     const tasks = tasksOf(request);
     const candidates = await store.candidates(scope, "classification", request.model);
@@ -149,6 +149,7 @@ export function addClassify(app: App) {
         signal: c.req.raw.signal,
       });
       watch.lap("classify_ms");
+      Object.assign(c.var.timings, watch.laps);
       return c.json({ model: { id, version }, classifications, timing: watch.laps }, 200);
     } finally {
       lease.release();

@@ -24,6 +24,6 @@ const metricsRoute = createRoute({
 export function addMetrics(app: App, metrics: Metrics): void {
   app.use("/metrics", (c, next) => (c.var.scope.settings.publicMetrics ? next() : requireAdmin(c, next)));
   app.openapi(metricsRoute, (c) =>
-    c.body(metrics.render(c.var.store.loaded()), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+    c.text(metrics.render(c.var.store.loaded()), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
 }

@@ -7,6 +7,7 @@ import type { AppEnv } from "../context.ts";
 import { Problem } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import type { Manifest } from "../model/manifest.ts";
+import { Stopwatch } from "../stopwatch.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { chooseSource } from "../text/detect.ts";
 import { matchLanguage } from "../text/languages.ts";
@@ -44,13 +45,20 @@ export async function translateTexts(c: Context<AppEnv>, request: TextsRequest):
   });
   if (!manifest) throw unsupportedPair(candidates, sources[0]!.language, target);
   await c.var.payment.reserve({ task: "translation", model: manifest.id, characters });
+  const watch = new Stopwatch(["load_ms", "tokenize_ms", "queue_ms", "generate_ms"]);
+  const times = { encode_ms: 0, decode_ms: 0 };
   const lease = await store.acquire(scope, manifest);
   try {
     const { model } = lease;
+    watch.lap("load_ms");
     const plan = texts.flatMap((text, i) => planTranslation([text], sources[i]!.language, model));
+    watch.lap("tokenize_ms");
     const beamSize = request.beamSize ?? manifest.config.generation.beam_size;
     await lease.enter(planRows(plan, beamSize));
-    const ranked = await translateRanked(plan, model, { beamSize, signal: c.req.raw.signal });
+    watch.lap("queue_ms");
+    const ranked = await translateRanked(plan, model, { beamSize, signal: c.req.raw.signal, times });
+    watch.lap("generate_ms");
+    Object.assign(c.var.timings, watch.laps, times);
     return ranked.map((translations, i) => ({ ...sources[i]!, translations }));
   } finally {
     lease.release();
