@@ -62,14 +62,13 @@ class Reference {
     return Object.entries(inner.properties ?? {}).flatMap(([name, member]) => {
       const resolved = this.resolve(member);
       const required = inner.required?.includes(name) && resolved.default === undefined;
-      const isFree = required || depth > 0 || resolved.default === undefined;
-      const standard = isFree ? "" : ` Default: ${JSON.stringify(resolved.default)}.`;
+      const standard = resolved.default === undefined ? "" : `, default ${JSON.stringify(resolved.default)}`;
       const row = element(
         "tr",
         {},
         element("th", { scope: "row" }, element("code", {}, prefix + name), required ? "" : "?"),
-        element("td", {}, this.typeOf(member)),
-        element("td", {}, ...prose(`${member.description ?? resolved.description ?? ""}${standard}`)),
+        element("td", {}, this.typeOf(member) + standard),
+        element("td", {}, ...prose(member.description ?? resolved.description)),
       );
       return depth < 2 ? [row, ...this.rows(member, `${prefix}${name}.`, depth + 1)] : [row];
     });

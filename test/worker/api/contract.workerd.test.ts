@@ -298,7 +298,7 @@ describe.each(operations.map((operation) => [`${operation.method} ${operation.pa
         expectValid(body.schema, body.example);
       }
       const answer = operation.responses[success!]!.content?.["application/json"];
-      if (!answer) return expect(success).toBe(204);
+      if (!answer) return expect(success === 204 || operation.operationId === "metrics").toBe(true);
       expect(answer.example).toBeDefined();
       expectValid(answer.schema, answer.example);
     });
