@@ -6,17 +6,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { type ClassifyOptions, openClassifier } from "./command/classifier.ts";
+import type { CommonOptions } from "./command/options.ts";
 import { runCommand } from "./command/run.ts";
 import { openTranslator, type TranslateOptions } from "./command/translator.ts";
 import { KERNEL_BUILDS } from "./kernels.ts";
-
-export interface CommonOptions {
-  in?: string;
-  out?: string;
-  json?: true;
-  model?: string;
-  kernels: (typeof KERNEL_BUILDS)[number];
-}
 
 function withCommon(command: Command): Command {
   return command

@@ -4,9 +4,9 @@ import { loadClassifier } from "../../worker/engine/load.ts";
 import type { LoadedModel } from "../../worker/loaded-model.ts";
 import { isManifestFor, type Manifest } from "../../worker/model/manifest.ts";
 import { cleanText, scriptTest } from "../../worker/text/clean.ts";
-import type { CommonOptions } from "../command.ts";
 import { tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import { readKernels, readModels } from "./models.ts";
+import type { CommonOptions } from "./options.ts";
 import { type Result, type TextModel, toError } from "./text-model.ts";
 
 export interface ClassifyOptions {

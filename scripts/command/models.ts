@@ -1,10 +1,10 @@
 /** Which model the command line uses: the one that is named, or those of models/ that do the task. */
 
 import type { Task } from "../../worker/model/config.ts";
-import type { CommonOptions } from "../command.ts";
 import { loadKernels } from "../kernels.ts";
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "../publish/model-folder.ts";
 import { runBuild } from "../run-build.ts";
+import type { CommonOptions } from "./options.ts";
 
 /** @throws Error if there is none, or the one that is named does something else */
 export async function readModels(task: Task, model: string | undefined): Promise<ModelFolder[]> {

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import cliProgress from "cli-progress";
-import type { CommonOptions } from "../command.ts";
+import type { CommonOptions } from "./options.ts";
 import { argumentSource, fileSources, type Source, standardInput } from "./sources.ts";
 import { type TextModel, toError } from "./text-model.ts";
 

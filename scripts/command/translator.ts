@@ -7,9 +7,9 @@ import { scriptTest } from "../../worker/text/clean.ts";
 import { chooseSource } from "../../worker/text/detect.ts";
 import { matchLanguage } from "../../worker/text/languages.ts";
 import { type Plan, planTranslation, translate } from "../../worker/translate.ts";
-import type { CommonOptions } from "../command.ts";
 import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import { readKernels, readModels } from "./models.ts";
+import type { CommonOptions } from "./options.ts";
 import { type Result, type TextModel, toError } from "./text-model.ts";
 
 export interface TranslateOptions {

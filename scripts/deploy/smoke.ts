@@ -10,9 +10,14 @@ const STEP_MS = 2_000;
  * @returns what it answered, for people
  * @throws Error with its last answer, if that is none that a running Worker gives
  */
-export async function smokeTest(url: string, { config }: Manifest, billing: string): Promise<string> {
+export async function smokeTest(
+  url: string,
+  { config }: Manifest,
+  billing: string,
+  { waitMs = WAIT_MS, stepMs = STEP_MS } = {},
+): Promise<string> {
   const { path, body, readAnswer } = firstQuestion(config);
-  const deadlineMs = Date.now() + WAIT_MS;
+  const deadlineMs = Date.now() + waitMs;
   for (;;) {
     const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
     const response = await fetch(new URL(path, url), init).catch((error: Error) => error);
@@ -27,6 +32,6 @@ export async function smokeTest(url: string, { config }: Manifest, billing: stri
     } else if (Date.now() > deadlineMs) {
       throw new Error(`${url}${path} cannot be reached: ${response.cause ?? response.message}`);
     }
-    await new Promise((done) => setTimeout(done, STEP_MS));
+    await new Promise((done) => setTimeout(done, stepMs));
   }
 }

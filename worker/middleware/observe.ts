@@ -8,6 +8,9 @@ import { Problem } from "../errors.ts";
 import { logInfo } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 
+/** A caller may make up others, and each would be counted apart. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 export function addObservation(app: App, metrics: Metrics): void {
   app.use(requestId());
   app.use(async (c, next) => {
@@ -23,7 +26,7 @@ export function addObservation(app: App, metrics: Metrics): void {
     const problem = c.error && (c.error instanceof Problem ? c.error.kind : "internal_error");
     const order = c.var.payment?.order;
     const seen = {
-      method: c.req.method,
+      method: METHODS.has(c.req.method) ? c.req.method : "other",
       route: isKnown ? route : "none",
       status: c.res.status,
       problem,
