@@ -3,7 +3,8 @@
  * not eight, because then the int8 dot product is exact on every engine (2 · 128 · 127 < 2¹⁵).
  */
 import { constant } from "./constant";
-import { loadTail, maxLanes, minLanes } from "./lanes";
+import { gelu } from "./gelu";
+import { loadTail, maxLanes, minLanes, storeTail } from "./lanes";
 
 const LEVELS: f32 = 127.0;
 /** A row flatter than this is taken for zeros, so that 1 / scale stays finite. */
@@ -12,27 +13,39 @@ const MIN_SCALE: f32 = 1e-30;
 const round = memory.data<f32>([12582912.0]); // 1.5·2²³
 const ROUND_BITS: i32 = 0x4b400000;
 
+const RELU: i32 = 1;
+const GELU: i32 = 2;
+
 /**
- * q = clamp(round(x / scale) + zero_point, 0, 127), real = (q − zero_point) · scale; round half to even.
+ * q = clamp(round(act(x) / scale) + zero_point, 0, 127), real = (q − zero_point) · scale; round half to even.
  * The range of a row includes 0: scale = (max − min) / 127, zero_point = round(−min / scale).
  * @param m rows
  * @param k channels, at least 1
- * @param x [m, k] f32, in; |x| ≤ 1e38
+ * @param x [m, k] f32, in, |x| ≤ 1e38; overwritten with act(x)
  * @param q [m, K] u8, out, K = k rounded up to a multiple of 4; the tail of a row is zeros
  * @param params [m] of (f32 scale, i32 zero_point), out
+ * @param activation 0 none, 1 ReLU, 2 GELU: here and not behind the product, because here x is read for its range anyway
  */
-export function f32_qd8_quantize(m: i32, k: i32, x: usize, q: usize, params: usize): void {
+export function f32_qd8_quantize(m: i32, k: i32, x: usize, q: usize, params: usize, activation: i32): void {
   const rowBytes = (<usize>k) << 2;
   const paddedK = (k + 3) & ~3;
   for (let row = 0; row < m; row++) {
-    quantizeRow(k, x, q, params);
+    if (activation === GELU) quantizeRow<v128>(k, x, q, params);
+    else if (activation === RELU) quantizeRow<f32>(k, x, q, params);
+    else quantizeRow<void>(k, x, q, params);
     x += rowBytes;
     q += paddedK;
     params += 8;
   }
 }
 
-function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
+/** @param Activation void none, f32 ReLU, v128 GELU */
+function activate<Activation>(x: v128): v128 {
+  if (isVoid<Activation>()) return x;
+  return isVector<Activation>() ? gelu(x) : f32x4.pmax(f32x4.splat(0), x);
+}
+
+function quantizeRow<Activation>(k: i32, x: usize, q: usize, params: usize): void {
   const tail = k & 3;
   const end = x + ((k - tail) << 2);
   const end16 = x + ((k & ~15) << 2);
@@ -42,22 +55,30 @@ function quantizeRow(k: i32, x: usize, q: usize, params: usize): void {
     h1 = l0;
   let p = x;
   for (; p < end16; p += 64) {
-    const v0 = v128.load(p);
-    const v1 = v128.load(p, 16);
-    const v2 = v128.load(p, 32);
-    const v3 = v128.load(p, 48);
+    const v0 = activate<Activation>(v128.load(p));
+    const v1 = activate<Activation>(v128.load(p, 16));
+    const v2 = activate<Activation>(v128.load(p, 32));
+    const v3 = activate<Activation>(v128.load(p, 48));
+    if (!isVoid<Activation>()) {
+      v128.store(p, v0);
+      v128.store(p, v1, 16);
+      v128.store(p, v2, 32);
+      v128.store(p, v3, 48);
+    }
     l0 = f32x4.pmin(l0, f32x4.pmin(v0, v1));
     h0 = f32x4.pmax(h0, f32x4.pmax(v0, v1));
     l1 = f32x4.pmin(l1, f32x4.pmin(v2, v3));
     h1 = f32x4.pmax(h1, f32x4.pmax(v2, v3));
   }
   for (; p < end; p += 16) {
-    const v = v128.load(p);
+    const v = activate<Activation>(v128.load(p));
+    if (!isVoid<Activation>()) v128.store(p, v);
     l0 = f32x4.pmin(l0, v);
     h0 = f32x4.pmax(h0, v);
   }
   if (tail) {
-    const v = loadTail(end, tail, 0);
+    const v = activate<Activation>(loadTail(end, tail, 0));
+    if (!isVoid<Activation>()) storeTail(end, tail, v);
     l0 = f32x4.pmin(l0, v);
     h0 = f32x4.pmax(h0, v);
   }

@@ -20,7 +20,6 @@ export function relaxed_1x16c16<Sum>(
   bias: usize,
   residual: usize,
   c: usize,
-  relu: i32,
   ones: v128,
 ): void {
   touch(w);
@@ -65,7 +64,7 @@ export function relaxed_1x16c16<Sum>(
   c1 = i32x4.add(c1, d1);
   c2 = i32x4.add(c2, d2);
   c3 = i32x4.add(c3, d3);
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c);
 }
 
 /** Reads a tile's first 64 bytes at all offsets of the loop, before it. */
@@ -87,7 +86,6 @@ export function relaxed_1x16c4<Sum>(
   bias: usize,
   residual: usize,
   c: usize,
-  relu: i32,
   ones: v128,
 ): void {
   const end = a + k;
@@ -104,7 +102,7 @@ export function relaxed_1x16c4<Sum>(
     a += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c);
 }
 
 /** Two rows. */
@@ -119,7 +117,6 @@ export function relaxed_2x16c4<Sum>(
   residual: usize,
   c: usize,
   c_stride: usize,
-  relu: i32,
   ones: v128,
 ): void {
   const end = a + k;
@@ -168,7 +165,7 @@ export function relaxed_2x16c4<Sum>(
     b += 4;
     w += 64;
   }
-  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c, relu);
+  storeTile(c0, c1, c2, c3, params, scale, sum, bias, residual, c);
   if (residual) residual += c_stride;
-  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride, relu);
+  storeTile(d0, d1, d2, d3, params + 8, scale, sum, bias, residual, c + c_stride);
 }

@@ -40,7 +40,6 @@ export function simd_1x16c4(
   bias: usize,
   residual: usize,
   c: usize,
-  relu: i32,
 ): void {
   touch(w);
   const end = a + k;
@@ -84,7 +83,7 @@ export function simd_1x16c4(
     s2 = i32x4.add(s2, i32x4.shr_s(c2, 8));
     s3 = i32x4.add(s3, i32x4.shr_s(c3, 8));
   } while (a < end);
-  storeTile(s0, s1, s2, s3, params, scale, sum, bias, residual, c, relu);
+  storeTile(s0, s1, s2, s3, params, scale, sum, bias, residual, c);
 }
 
 /** Two rows. */
@@ -99,7 +98,6 @@ export function simd_2x16c4(
   residual: usize,
   c: usize,
   c_stride: usize,
-  relu: i32,
 ): void {
   touch(w);
   const end = a + k;
@@ -164,7 +162,7 @@ export function simd_2x16c4(
     t2 = i32x4.add(t2, i32x4.shr_s(d2, 8));
     t3 = i32x4.add(t3, i32x4.shr_s(d3, 8));
   } while (a < end);
-  storeTile(s0, s1, s2, s3, params, scale, sum, bias, residual, c, relu);
+  storeTile(s0, s1, s2, s3, params, scale, sum, bias, residual, c);
   if (residual) residual += c_stride;
-  storeTile(t0, t1, t2, t3, params + 8, scale, sum, bias, residual, c + c_stride, relu);
+  storeTile(t0, t1, t2, t3, params + 8, scale, sum, bias, residual, c + c_stride);
 }

@@ -9,10 +9,9 @@
 
 import { relaxed_1x16c4, relaxed_1x16c16, relaxed_2x16c4 } from "./gemm-relaxed";
 import { simd_1x16c4, simd_2x16c4 } from "./gemm-simd";
-import { geluTile } from "./tile";
 
 /**
- * c[m, n] = act((Σ_k a[m, k] · w[n, k] − zero_point[m] · sum[n]) · (scale_a[m] · scale_w[n]) + bias[n]) + residual[m, n]
+ * c[m, n] = (Σ_k a[m, k] · w[n, k] − zero_point[m] · sum[n]) · (scale_a[m] · scale_w[n]) + bias[n] + residual[m, n]
  * @param m rows
  * @param n output channels, a multiple of 16
  * @param k input channels, a multiple of 4
@@ -22,10 +21,9 @@ import { geluTile } from "./tile";
  * @param scale [n] f32, in
  * @param sum [n] i32, in: Σ_k w[n, k]
  * @param bias [n] f32, in; 0 for none
- * @param residual as c, in; 0 for none; may be c itself, but not with GELU
+ * @param residual as c, in; 0 for none; may be c itself
  * @param c [m, n] f32, out
  * @param c_stride bytes from a row of c (and of residual) to the next
- * @param activation 0 none, 1 ReLU, 2 GELU
  */
 export function qd8_f32_qc8w_gemm(
   m: i32,
@@ -40,9 +38,8 @@ export function qd8_f32_qc8w_gemm(
   residual: usize,
   c: usize,
   c_stride: usize,
-  activation: i32,
 ): void {
-  tiles<i32>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation);
+  tiles<i32>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride);
 }
 
 /** The same, summed by pairs: for machines where i8_dot_prefers_pairs. Only there it is ever compiled. */
@@ -59,10 +56,9 @@ export function qd8_f32_qc8w_gemm_pairs(
   residual: usize,
   c: usize,
   c_stride: usize,
-  activation: i32,
 ): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    tiles<i16>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride, activation);
+    tiles<i16>(m, n, k, a, params, w, scale, sum, bias, residual, c, c_stride);
   } else {
     unreachable();
   }
@@ -84,23 +80,20 @@ function tiles<Sum>(
   residual: usize,
   c: usize,
   c_stride: usize,
-  activation: i32,
 ): void {
   const ones = v128.load32_splat(onesTable);
   const tileBytes = (<usize>k) << 4;
-  const relu = i32(activation === 1);
-  const gelu = activation === 2;
   for (let tile = 0; tile < n; tile += 16) {
     let row = 0;
     let aRow = a;
     let pRow = params;
-    let rRow: usize = gelu ? 0 : residual;
+    let rRow = residual;
     let cRow = c;
     for (; row + 1 < m; row += 2) {
       if (ASC_FEATURE_RELAXED_SIMD) {
-        relaxed_2x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, relu, ones);
+        relaxed_2x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, ones);
       } else {
-        simd_2x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride, relu);
+        simd_2x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, c_stride);
       }
       aRow += k << 1;
       pRow += 16;
@@ -109,14 +102,13 @@ function tiles<Sum>(
     }
     if (row < m) {
       if (!ASC_FEATURE_RELAXED_SIMD) {
-        simd_1x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu);
+        simd_1x16c4(k, aRow, pRow, w, scale, sum, bias, rRow, cRow);
       } else if (k & 15) {
-        relaxed_1x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu, ones);
+        relaxed_1x16c4<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, ones);
       } else {
-        relaxed_1x16c16<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, relu, ones);
+        relaxed_1x16c16<Sum>(k, aRow, pRow, w, scale, sum, bias, rRow, cRow, ones);
       }
     }
-    if (gelu) geluTile(m, residual, c, c_stride);
     w += tileBytes;
     scale += 64;
     sum += 64;

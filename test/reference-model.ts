@@ -68,7 +68,7 @@ export class ReferenceModel {
       const values = keyValues.map((row) => row.subarray(d_model));
       x = x.map((row) => {
         const query = this.#linear(`${layer}.cross_q`, this.#norm(`${layer}.cross_norm`, row));
-        return this.#linear(`${layer}.cross_out`, attention(query, keys, values, n_heads), "none", row);
+        return this.#linear(`${layer}.cross_out`, attention(query, keys, values, n_heads), row);
       });
       x = this.#feedForward(layer, x);
     }
@@ -96,7 +96,7 @@ export class ReferenceModel {
     const x = embed(embedding, token, Math.sqrt(embedding.k), new Float32Array(embedding.k));
     const recurrent = this.#matrices.get(`${side}.recurrent.weight`)!;
     const fromInput = this.#linear(`${side}.input`, x);
-    return lstmCell(product(quantize(h), recurrent, undefined, "none", fromInput), c);
+    return lstmCell(product(quantize(h), recurrent, undefined, fromInput), c);
   }
 
   #embed(token: number, t: number): Float32Array {
@@ -113,11 +113,11 @@ export class ReferenceModel {
   #linear(
     name: string,
     row: Float32Array,
-    activation: "none" | "relu" | "gelu" = "none",
     residual?: Float32Array,
+    activation: "none" | "relu" | "gelu" = "none",
   ): Float32Array {
     const matrix = this.#matrices.get(`${name}.weight`)!;
-    return product(quantize(row), matrix, this.#vectors.get(`${name}.bias`)!, activation, residual);
+    return product(quantize(row, activation), matrix, this.#vectors.get(`${name}.bias`)!, residual);
   }
 
   #selfAttention(layer: string, x: Rows, causal: boolean): Rows {
@@ -130,14 +130,14 @@ export class ReferenceModel {
     const attended = causal
       ? queries.map((query, t) => attention(query, keys.slice(0, t + 1), values.slice(0, t + 1), n_heads))
       : selfAttention(queries, keys, values, n_heads);
-    return x.map((row, t) => this.#linear(`${layer}.self_out`, attended[t]!, "none", row));
+    return x.map((row, t) => this.#linear(`${layer}.self_out`, attended[t]!, row));
   }
 
   #feedForward(layer: string, x: Rows): Rows {
     const { activation } = expectTransformer(this.config);
     return x.map((row) => {
-      const inside = this.#linear(`${layer}.ffn_up`, this.#norm(`${layer}.ffn_norm`, row), activation);
-      return this.#linear(`${layer}.ffn_down`, inside, "none", row);
+      const inside = this.#linear(`${layer}.ffn_up`, this.#norm(`${layer}.ffn_norm`, row));
+      return this.#linear(`${layer}.ffn_down`, inside, row, activation);
     });
   }
 }

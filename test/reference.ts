@@ -120,8 +120,9 @@ export interface QuantizedRow {
   zeroPoint: number;
 }
 
-/** Quantizes one row to 0…127. */
-export function quantize(x: Float32Array): QuantizedRow {
+/** Quantizes one row to 0…127, after an activation. */
+export function quantize(row: Float32Array, activation: Activation = "none"): QuantizedRow {
+  const x = row.map((v) => activate(v, activation));
   const low = x.reduce((least, v) => Math.min(least, v), 0);
   const high = x.reduce((most, v) => Math.max(most, v), 0);
   let scale = f(f(high - low) / 127);
@@ -138,9 +139,22 @@ export type Activation = "none" | "relu" | "gelu";
 export function activate(x: number, activation: Activation): number {
   if (activation === "relu") return Math.max(x, 0);
   if (activation === "none") return x;
-  const slope = f(f(-2.302208198144325) + f(f(-0.1029432395800235) * f(x * x)));
-  return f(x / f(1 + exp2(Math.min(126, f(x * slope)))));
+  const t = Math.max(-GELU_END, Math.min(GELU_END, x));
+  const s = f(t * t);
+  const s2 = f(s * s);
+  const [p6, p5, p4, p3, p2, p1, p0] = GELU as [number, number, number, number, number, number, number];
+  const low = f(f(p1 * s) + p0);
+  const middle = f(f(p3 * s) + p2);
+  const top = f(f(p6 * s2) + f(f(p5 * s) + p4));
+  const y = f(f(f(middle * s2) + low) + f(top * f(s2 * s2)));
+  return f(x * f(f(y * t) + 0.5));
 }
+
+const GELU_END = f(3.849998712539673);
+const GELU = [
+  2.994349293244389e-8, -1.9559376746024326e-6, 5.488359713711554e-5, -0.000879123695007431, 0.009069154026247726,
+  -0.06511537248218352, 0.39806312462337395,
+].map(f);
 
 export interface Matrix {
   n: number;
@@ -151,12 +165,11 @@ export interface Matrix {
   scale: Float32Array;
 }
 
-/** activation(row · matrixᵀ + bias) + residual for one quantized row. */
+/** row · matrixᵀ + bias + residual for one quantized row. */
 export function product(
   { q: a, scale, zeroPoint }: QuantizedRow,
   matrix: Matrix,
   bias?: Float32Array,
-  activation: Activation = "none",
   residual?: Float32Array,
 ): Float32Array {
   return Float32Array.from({ length: matrix.n }, (_, n) => {
@@ -164,7 +177,6 @@ export function product(
     for (let k = 0; k < matrix.k; k++) sum += (a[k]! - zeroPoint) * matrix.q[n * matrix.k + k]!;
     let c = f(f(sum) * f(scale * matrix.scale[n]!));
     if (bias) c = f(c + bias[n]!);
-    c = activate(c, activation);
     return residual ? f(c + residual[n]!) : c;
   });
 }

@@ -59,12 +59,14 @@ function timeBurst(call: () => void, forMs: number): number {
 /**
  * How long one call of each takes: the fastest of a few bursts of about `burstMs`, in turns, so that all of them see
  * the same machine.
+ * @param prepare is called before each burst and not timed
  * @returns milliseconds a call
  */
-export function timeCalls(calls: (() => void)[], burstMs: number): number[] {
+export function timeCalls(calls: (() => void)[], burstMs: number, prepare?: () => void): number[] {
   const fastest = calls.map(() => Infinity);
   for (let burst = 0; burst < BURSTS; burst++) {
     calls.forEach((call, i) => {
+      prepare?.();
       fastest[i] = Math.min(fastest[i]!, timeBurst(call, burstMs));
     });
   }

@@ -20,7 +20,7 @@ export interface HeadCalibration {
 }
 
 /** Share of the in-scope texts of dev that may lose their right answer to the threshold of out of scope. */
-const IN_SCOPE_PRICE = 0.01;
+const IN_SCOPE_PRICE = 0.005;
 
 /**
  * @param file the bytes of the int8 model.safetensors

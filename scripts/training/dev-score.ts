@@ -28,7 +28,7 @@ export async function createBleuScore(
   return async (parameters) => {
     const { file } = quantizeModel(config, parameters);
     const model = await loadTransformer(config, new Blob([file]).stream(), kernels);
-    const search = (batch: number[][]) => generate(model, batch, { beamSize: 1 });
+    const search = (batch: number[][]) => generate(model, batch, { beamSize: 1, scores: false });
     const { translations } = await translateAll(search, tokenizer, sources);
     return corpusBleu(translations, [references]).score;
   };

@@ -61,6 +61,17 @@ describe.each(BUILDS)("%s build", (build) => {
 });
 
 describe("generate", () => {
+  it("gives the same tokens without scores, greedy only", async () => {
+    const model = await loadTiny();
+    const sources = sample(20);
+    const scored = await generate(model, sources, { beamSize: 1 });
+    const bare = await generate(model, sources, { beamSize: 1, scores: false });
+    expect(bare).toEqual(scored.map((best) => best.map((one) => ({ ...one, logProb: NaN, score: NaN }))));
+    await expect(generate(model, sources, { beamSize: 2, scores: false })).rejects.toThrow(
+      "generate: scores false needs beamSize 1, got 2",
+    );
+  });
+
   it("gives a sentence of a batch what it gives the sentence alone", async () => {
     const model = await loadTiny();
     const sources = sample(30);

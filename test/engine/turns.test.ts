@@ -17,10 +17,10 @@ function counted<Source, Cache extends { release(): void }>(model: SearchModel<S
       work.macs += tokens.length * model.encoderMacs;
       return model.encode(tokens, shortlist);
     },
-    step(rows, cache, k) {
+    step(rows, cache, k, scores) {
       work.steps++;
       work.macs += rows.length * model.decoderMacs;
-      return model.step(rows, cache, k);
+      return model.step(rows, cache, k, scores);
     },
   };
   return { model: counting, work };

@@ -60,9 +60,9 @@ export class BeamSearch {
     return this.live.length === 0;
   }
 
-  /** How many of the best continuations `advance` wants for each live hypothesis: one of them may be the end. */
+  /** How many of the best continuations `advance` wants for each live hypothesis: in a beam one may be the end. */
   static candidates(beamSize: number, vocabSize: number): number {
-    return Math.min(beamSize + 1, vocabSize);
+    return Math.min(beamSize === 1 ? 1 : beamSize + 1, vocabSize);
   }
 
   /**

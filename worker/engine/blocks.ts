@@ -151,7 +151,7 @@ export class Blocks {
   projectOut(out: Linear, rows: number, state: RunState): void {
     const { x, q, params } = state;
     this.quantize(rows, state);
-    this.#runtime.product(out, rows, q, params, x, out.n * F32, "none", x);
+    this.#runtime.product(out, rows, q, params, x, out.n * F32, x);
   }
 
   /** x += down(activation(up(LN(x)))) */
@@ -159,8 +159,8 @@ export class Blocks {
     const { x, q, params, wide } = state;
     this.normalize(norm, rows, state);
     this.quantize(rows, state);
-    this.#runtime.product(up, rows, q, params, wide, up.n * F32, this.#config.activation);
-    this.#runtime.quantize(rows, down.k, wide, q, params);
-    this.#runtime.product(down, rows, q, params, x, down.n * F32, "none", x);
+    this.#runtime.product(up, rows, q, params, wide);
+    this.#runtime.quantize(rows, down.k, wide, q, params, this.#config.activation);
+    this.#runtime.product(down, rows, q, params, x, down.n * F32, x);
   }
 }

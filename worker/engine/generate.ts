@@ -32,6 +32,8 @@ export interface GenerateOptions extends TurnOptions {
   lengthPenalty?: number;
   /** Only tokens of the model's shortlist for each source come out. Default: the model's, which is mostly false. */
   shortlist?: boolean;
+  /** Greedy only: false spares the log-softmax of every step; logProb and score are NaN then. Default: true. */
+  scores?: boolean;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
   /** What the engine took is added to these. */
@@ -52,8 +54,13 @@ export interface SearchModel<Source, Cache extends { release(): void }> {
   /** @param tokens end token included */
   encode(tokens: readonly number[], shortlist: boolean): Source;
   releaseSource(source: Source): void;
-  /** The k best next tokens after each row's prefix, [R, k]. */
-  step(rows: readonly { readonly source: Source; readonly prefix: Prefix }[], cache: Cache, k: number): Candidates;
+  /** The k best next tokens after each row's prefix, [R, k], with logits in place of log_probs unless `scores`. */
+  step(
+    rows: readonly { readonly source: Source; readonly prefix: Prefix }[],
+    cache: Cache,
+    k: number,
+    scores: boolean,
+  ): Candidates;
 }
 
 interface Sentence<Source> {
@@ -74,8 +81,8 @@ export async function generate<Source, Cache extends { release(): void }>(
 ): Promise<Hypothesis[][]> {
   const { config } = model;
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
-  const { maxTokens, onToken, times = { encode_ms: 0, decode_ms: 0 } } = options;
-  checkOptions({ beamSize, lengthPenalty, maxTokens, onToken });
+  const { maxTokens, onToken, scores = true, times = { encode_ms: 0, decode_ms: 0 } } = options;
+  checkOptions({ beamSize, lengthPenalty, maxTokens, onToken, scores });
   const { shortlist = config.generation.shortlist ?? false } = options;
   if (shortlist && !model.hasShortlist) {
     throw new Error("generate: expected a model with a shortlist, got none; export it with --shortlist");
@@ -111,7 +118,7 @@ export async function generate<Source, Cache extends { release(): void }>(
       const rows = active.flatMap(({ source, search }) => search.live.map(({ prefix }) => ({ source, prefix })));
       await takeTurns(rows.length * model.decoderMacs);
       const startMs = performance.now();
-      const candidates = model.step(rows, cache, k);
+      const candidates = model.step(rows, cache, k, scores);
       times.decode_ms += performance.now() - startMs;
       let offset = 0;
       for (const { index, search } of active) {
@@ -124,7 +131,8 @@ export async function generate<Source, Cache extends { release(): void }>(
       active = active.filter((sentence) => {
         const { index, source, search } = sentence;
         if (!search.done) return true;
-        results[index] = search.hypotheses();
+        const hypotheses = search.hypotheses();
+        results[index] = scores ? hypotheses : hypotheses.map(withoutScore);
         model.releaseSource(source);
         return false;
       });
@@ -136,7 +144,11 @@ export async function generate<Source, Cache extends { release(): void }>(
   return results;
 }
 
-function checkOptions({ beamSize = 1, maxTokens = 1, lengthPenalty = 1, onToken }: GenerateOptions): void {
+function withoutScore(hypothesis: Hypothesis): Hypothesis {
+  return { ...hypothesis, logProb: NaN, score: NaN };
+}
+
+function checkOptions({ beamSize = 1, maxTokens = 1, lengthPenalty = 1, onToken, scores }: GenerateOptions): void {
   if (!Number.isInteger(beamSize) || beamSize < 1 || beamSize > MAX_BEAM_SIZE) {
     throw new RangeError(`generate: expected beamSize in 1…${MAX_BEAM_SIZE}, got ${beamSize}`);
   }
@@ -150,5 +162,8 @@ function checkOptions({ beamSize = 1, maxTokens = 1, lengthPenalty = 1, onToken 
     throw new RangeError(
       `generate: onToken needs beamSize 1, got ${beamSize}; a beam knows its tokens at the end only`,
     );
+  }
+  if (scores === false && beamSize > 1) {
+    throw new RangeError(`generate: scores false needs beamSize 1, got ${beamSize}; a beam is chosen by its scores`);
   }
 }

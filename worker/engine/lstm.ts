@@ -114,7 +114,7 @@ export class LstmEncoder implements SentenceEncoder {
   /** gates += recurrent(h) */
   #addRecurrent(recurrent: Linear, rows: number, gates: Address, { h, q, params }: RunState): void {
     this.#runtime.quantize(rows, this.#config.d_model, h, q, params);
-    this.#runtime.product(recurrent, rows, q, params, gates, recurrent.n * F32, "none", gates);
+    this.#runtime.product(recurrent, rows, q, params, gates, recurrent.n * F32, gates);
   }
 
   /** The run state, grown to what a pass needs. Its addresses are good until it grows again. */

@@ -71,7 +71,6 @@ type Gemm = (
   residual: Address,
   c: Address,
   c_stride: number,
-  activation: number,
 ) => void;
 
 /** kernels/index.ts as seen from outside. */
@@ -93,7 +92,7 @@ interface Kernels {
   ): void;
   f32_lstm_cell(m: number, k: number, gates: Address, c: Address, h: Address): void;
   f32_layer_norm(m: number, k: number, x: Address, weight: Address, bias: Address, eps: number, y: Address): void;
-  f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address): void;
+  f32_qd8_quantize(m: number, k: number, x: Address, q: Address, params: Address, activation: number): void;
   f32_raddexpminusmax(n: number, x: Address, max: number): number;
   f32_self_attention(
     t: number,
@@ -255,13 +254,16 @@ export class Runtime {
     this.#kernels.f32_lstm_cell(m, k, gates, c, h);
   }
 
-  /** x [m, k] f32 → q [m, k] u8 of 7 bits and params [m] (f32 scale, i32 zero_point). */
-  quantize(m: number, k: number, x: Address, q: Address, params: Address): void {
-    this.#kernels.f32_qd8_quantize(m, k, x, q, params);
+  /**
+   * activation(x) [m, k] f32 → q [m, k] u8 of 7 bits and params [m] (f32 scale, i32 zero_point).
+   * @param x overwritten unless the activation is none
+   */
+  quantize(m: number, k: number, x: Address, q: Address, params: Address, activation: Activation = "none"): void {
+    this.#kernels.f32_qd8_quantize(m, k, x, q, params, ACTIVATIONS[activation]);
   }
 
   /**
-   * c = activation(a · weightᵀ + bias) + residual.
+   * c = a · weightᵀ + bias + residual.
    * @param q quantized a, [m, k] u8, with params [m]
    * @param c [m, n] f32, rows cStride bytes apart
    * @param residual as c, or 0 for none; may be c
@@ -273,7 +275,6 @@ export class Runtime {
     params: Address,
     c: Address,
     cStride: number = linear.n * 4,
-    activation: Activation = "none",
     residual: Address = 0,
   ): void {
     const { n, k, weight, scale, sum, bias } = linear;
@@ -292,7 +293,6 @@ export class Runtime {
         residual && residual + i * 4,
         c + i * 4,
         cStride,
-        ACTIVATIONS[activation],
       );
     }
   }

@@ -141,8 +141,9 @@ export class Transformer {
    * @param rows R rows; each prefix gets its cacheRow, all before it must have theirs
    * @param cache of the request that the rows belong to
    * @param k how many of the best next tokens to return for each row
+   * @param scores false: with their logits, true: with their log_probs
    */
-  step(rows: readonly DecoderRow[], cache: KeyValueCache, k: number): Candidates {
+  step(rows: readonly DecoderRow[], cache: KeyValueCache, k: number, scores = true): Candidates {
     const { d_model } = this.config;
     const runtime = this.#runtime;
     const weights = this.#weights;
@@ -191,11 +192,12 @@ export class Transformer {
       const { tokens, size } = output;
       const row = logits + r * weights.embedding.n * F32;
       runtime.topK(size, row, k, candidates.logProbs, candidates.tokens, r * k);
-      const logSum = runtime.logSumExp(size, row, candidates.logProbs[r * k]!);
-      for (let i = r * k; i < (r + 1) * k; i++) {
-        candidates.logProbs[i]! -= logSum;
-        if (tokens) candidates.tokens[i] = tokens[candidates.tokens[i]!]!;
+      if (tokens) {
+        for (let i = r * k; i < (r + 1) * k; i++) candidates.tokens[i] = tokens[candidates.tokens[i]!]!;
       }
+      if (!scores) return;
+      const logSum = runtime.logSumExp(size, row, candidates.logProbs[r * k]!);
+      for (let i = r * k; i < (r + 1) * k; i++) candidates.logProbs[i]! -= logSum;
     });
     return candidates;
   }

@@ -119,8 +119,10 @@ export function kernelShares(calls: readonly Call[], burstMs: number): KernelSha
       () =>
         playBack(group),
   );
-  timeCalls(play, burstMs);
-  const times = timeCalls(play, burstMs);
+  // An activation works in place, so that what one kernel finds changes from turn to turn: the whole run restores it.
+  const restore = () => playBack(calls);
+  timeCalls(play, burstMs, restore);
+  const times = timeCalls(play, burstMs, restore);
   return shares
     .map(([name, group], i): KernelShare => {
       const calls = group.filter((call) => call.name !== WRITE_INT).length;

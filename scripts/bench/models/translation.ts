@@ -16,7 +16,8 @@ export interface RunTimes {
 }
 
 const WARM_UP_RUNS = 20;
-const GREEDY = { beamSize: 1, shortlist: false };
+/** As the peer, which works out no log_probs either. */
+const GREEDY = { beamSize: 1, shortlist: false, scores: false };
 
 export class TranslationBench {
   readonly #model: Transformer;
