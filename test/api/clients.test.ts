@@ -104,7 +104,8 @@ describe("libretranslate-ts", () => {
     expect(translated).toMatchObject({ status: 200, translatedText: golden.translation });
     // A beam of three finds other translations than greedy search does.
     const { translatedText, alternatives } = await libreTranslate.translate(golden.text, "en", "de", 2);
-    expect(new Set([translatedText, ...alternatives!]).size).toBe(3);
+    expect(alternatives!.length).toBeGreaterThan(0);
+    expect(new Set([translatedText, ...alternatives!]).size).toBe(1 + alternatives!.length);
   });
 
   it("tells what is wrong, and pays with its key", async () => {

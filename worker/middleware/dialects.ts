@@ -19,6 +19,7 @@ const DEEPL_STATUS: Partial<Record<ProblemKind, number>> = {
   spending_limit: 456,
   unsupported_media_type: 400,
   unsupported_language: 400,
+  idempotency_mismatch: 400,
 };
 const renderDeepl: ProblemRenderer = (problem) =>
   answer(problem, DEEPL_STATUS[problem.kind] ?? problem.status, { message: problem.message });
