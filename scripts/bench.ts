@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { type ClassificationConfig, expectTask, expectTransformer } from "../worker/model/config.ts";
 import { barChart, type Panel } from "./bench/chart.ts";
 import { kernelPanels, modelPanels } from "./bench/chart-panels.ts";
+import { benchDetection, detectionFigures, formatDetection } from "./bench/detection/suite.ts";
 import { type Figure, formatFigures, meetsBar } from "./bench/figures.ts";
 import { benchGrowth, formatGrowth } from "./bench/growth/suite.ts";
 import { formatKernels, kernelFigures } from "./bench/kernels/report.ts";
@@ -26,8 +27,10 @@ import { benchServing } from "./bench/worker/serving.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { findModelFolder, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 
-const SUITES = ["kernels", "models", "cold", "memory", "growth", "serving", "training"] as const;
+const SUITES = ["kernels", "models", "cold", "memory", "growth", "serving", "training", "detection"] as const;
 type Suite = (typeof SUITES)[number];
+/** Detection needs a mirror of the data. */
+const STANDARD = SUITES.filter((suite) => suite !== "detection");
 
 interface Options {
   model: string;
@@ -87,6 +90,10 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
   async training({ manifest }, { rounds }) {
     return { figures: await benchTraining(expectTask("translation", manifest.config), rounds) };
   },
+  async detection() {
+    const result = await benchDetection();
+    return { table: formatDetection(result), figures: detectionFigures(result), rows: result };
+  },
 };
 
 const weightsOf = (contents: ModelFolder["contents"]) => contents.get("model.safetensors") as Uint8Array<ArrayBuffer>;
@@ -143,7 +150,7 @@ function suites(text: string): Suite[] {
 await new Command("bench")
   .option("--model <id>", "a translation model's id or folder", "multi30k-en-de")
   .option("--classifier <id>", "a classification model's id or folder (default: random weights of that size)")
-  .option("--only <suites>", `some of ${SUITES.join(",")} (default: all)`, suites, [...SUITES])
+  .option("--only <suites>", `some of ${SUITES.join(",")} (default: all but detection)`, suites, STANDARD)
   .option("--rounds <n>", "counted rounds of kernels and models", positiveInteger, 7)
   .option("--warm <n>", "counted warm requests", positiveInteger, 100)
   .option("--cold <n>", "cold starts", positiveInteger, 9)

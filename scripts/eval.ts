@@ -15,7 +15,7 @@ import { findRecipe } from "./recipes/index.ts";
 /** Options that only one kind of model has. */
 const ONLY = {
   translation: ["beam", "lengthPenalty", "shortlist", "translations"],
-  classification: ["task", "beside", "compare", "explain"],
+  classification: ["task", "beside", "compare", "explain", "fairness"],
 } as const;
 
 function nonNegative(text: string): number {
@@ -46,6 +46,7 @@ const program = new Command("eval")
   .option("--task <names>", "only these tasks, separated by commas")
   .option("--beside <model>", "measure another classification model, too, e.g. lstm-en")
   .option("--no-compare", "without the models that are trained to stand beside it")
+  .option("--fairness", "only whether the sentiment of a sentence depends on who is in it; needs no data")
   .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger);
 
 async function main(model: string, options: EvalOptions & { recipe?: string }): Promise<void> {

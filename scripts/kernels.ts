@@ -1,7 +1,8 @@
 /** The compiled kernels, for scripts that run the Worker's engine in Node. */
 import { readFile } from "node:fs/promises";
 
-export type KernelBuild = "relaxed" | "simd";
+export const KERNEL_BUILDS = ["relaxed", "simd"] as const;
+export type KernelBuild = (typeof KERNEL_BUILDS)[number];
 
 /** @throws Error with the command that builds them, if they are not there */
 export async function loadKernels(build: KernelBuild = "relaxed"): Promise<WebAssembly.Module> {

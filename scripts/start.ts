@@ -4,12 +4,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { publish } from "./publish/publish.ts";
+import { runBuild } from "./run-build.ts";
 import { type FirstAnswer, firstQuestion } from "./start/first-question.ts";
 import { ensureSecrets } from "./start/secrets.ts";
 
@@ -45,7 +45,7 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
 
   for (const secret of await ensureSecrets()) console.log(`Made a random ${secret}; it is in .dev.vars.`);
   console.log("Building the kernels, filling the local bucket …");
-  await Promise.all([buildKernels(), fillLocalBucket(models, persistTo)]);
+  await Promise.all([runBuild(), fillLocalBucket(models, persistTo)]);
 
   console.log("Starting the Worker …");
   const worker = startWorker(port, persistTo);
@@ -97,17 +97,6 @@ async function checkPort(port: number): Promise<void> {
   if (error instanceof Error && error.cause instanceof Error && error.cause.message === "bad port") {
     throw new Error(`port ${port} is one that browsers refuse to call; ${other}`);
   }
-}
-
-/** What the build prints is shown only if it fails. */
-function buildKernels(): Promise<void> {
-  return new Promise((done, failed) => {
-    const script = fileURLToPath(new URL("build-kernels.ts", import.meta.url));
-    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "pipe"] });
-    const output = collectOutput(child);
-    child.on("error", failed);
-    child.on("close", (code) => (code === 0 ? done() : failed(new Error(output().trim()))));
-  });
 }
 
 async function fillLocalBucket(models: ModelFolder[], persistTo: string): Promise<void> {

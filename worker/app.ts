@@ -2,17 +2,25 @@
  * The Hono app: gives each request its scope, wires middleware and routes, renders every error as problem+json.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { App, AppEnv } from "./context.ts";
 import { Problem, rejectInvalid, renderProblem, StoredAnswer, toProblem } from "./errors.ts";
+import { Metrics } from "./metrics.ts";
+import { addDialects } from "./middleware/dialects.ts";
 import { addLimits } from "./middleware/limits.ts";
+import { addObservation } from "./middleware/observe.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
 import { addClassify } from "./routes/classify.ts";
+import { addDeepl } from "./routes/deepl.ts";
+import { addDocument } from "./routes/document.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
+import { addLibreTranslate } from "./routes/libretranslate.ts";
+import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
 import { addStripe } from "./routes/stripe.ts";
@@ -31,7 +39,23 @@ const EXPOSED_HEADERS = [
   "charged-micro-usd",
   "credit-micro-usd",
   "idempotency-replayed",
+  "x-request-id",
+  "server-timing",
 ];
+
+/** The schema of the routes that one of the functions below adds. */
+type RoutesOf<Add extends (app: App) => unknown> = ReturnType<Add> extends Hono<infer _, infer Routes> ? Routes : never;
+
+/** What customers use, as types: for hono's client, `hc<AppType>(url)` (examples/client.ts). */
+export type AppType = Hono<
+  AppEnv,
+  RoutesOf<typeof addHealth> &
+    RoutesOf<typeof addModels> &
+    RoutesOf<typeof addTranslate> &
+    RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addPrices> &
+    RoutesOf<typeof addAccount>
+>;
 
 /** @param store the models of the isolate; tests bring their own */
 export function createApp(store = new ModelStore()): App {
@@ -40,13 +64,15 @@ export function createApp(store = new ModelStore()): App {
     if (error instanceof StoredAnswer) return error.response;
     // Nobody reads it; 499 is what nginx logs for a client that left.
     if (c.req.raw.signal.aborted) return new Response(null, { status: 499 });
-    return renderProblem(toProblem(error), c);
+    return (c.var.renderProblem ?? renderProblem)(toProblem(error, c.var.requestId), c);
   });
   app.notFound((c) => {
     throw new Problem("not_found", `expected one of ${routesOf(app).join(", ")}; got ${c.req.method} ${c.req.path}`);
   });
   // Anyone's web page may call the API: it knows no cookies, so nobody's rights can be borrowed.
   app.use(cors({ origin: "*", exposeHeaders: EXPOSED_HEADERS }));
+  const metrics = new Metrics();
+  addObservation(app, metrics);
   app.use(async (c, next) => {
     c.set("store", store);
     c.set(
@@ -58,12 +84,15 @@ export function createApp(store = new ModelStore()): App {
     c.executionCtx.waitUntil(work.catch(() => {}));
     await work;
   });
+  addDialects(app);
   addLimits(app);
   addPayment(app);
   addHealth(app);
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addLibreTranslate(app);
+  addDeepl(app);
   addHooks(app);
   addIntake(app);
   addTryHook(app);
@@ -71,6 +100,8 @@ export function createApp(store = new ModelStore()): App {
   addAccount(app);
   addAdminAccounts(app);
   addStripe(app);
+  addMetrics(app, metrics);
+  addDocument(app);
   refuseOtherMethods(app);
   return app;
 }

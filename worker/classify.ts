@@ -5,11 +5,11 @@
 import { leaveOneOut, type Remainder } from "./engine/explain.ts";
 import { classify, combineWindows, isOutOfScope } from "./engine/heads.ts";
 import { Problem } from "./errors.ts";
-import type { LoadedModel } from "./loading.ts";
+import type { LoadedModel } from "./loaded-model.ts";
 import type { ClassificationConfig } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
-import type { ModelStore, RequestScope } from "./store.ts";
 import { scriptTest } from "./text/clean.ts";
+import { placeOf } from "./text/place.ts";
 import { type TextWindow, textWindows } from "./text/windows.ts";
 import { joinNeighbours, splitWords } from "./text/words.ts";
 
@@ -53,16 +53,15 @@ export interface Classification {
 
 /**
  * Of the models that know the tasks and read the texts' script the one that knows most.
- * @param wanted a model's id, unless any will do, and tasks, unless all are welcome
- * @throws Problem unknown_model, unsupported_task, or model_unavailable if R2 holds none
+ * @param candidates at least one
+ * @param tasks none if all are welcome
+ * @throws Problem unsupported_task
  */
-export async function chooseModel(
-  store: ModelStore,
-  scope: RequestScope,
-  { model, tasks }: { model: string | undefined; tasks: readonly string[] },
+export function chooseModel(
+  candidates: Manifest<"classification">[],
+  tasks: readonly string[],
   texts: string[],
-): Promise<Manifest<"classification">> {
-  const candidates = await store.candidates(scope, "classification", model);
+): Manifest<"classification"> {
   const knowing = candidates
     .filter(({ config }) => tasks.every((name) => config.heads.some((head) => head.name === name)))
     // The sort is stable: of equal ones the first by id.
@@ -92,7 +91,7 @@ export function planClassification(texts: string[], model: TextClassifier): Plan
     if (!model.readsScript(text)) {
       throw new Problem(
         "unsupported_language",
-        `text ${index}: expected ${config.source_scripts.join(" or ")} letters; ` +
+        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters; ` +
           `most of ${JSON.stringify(text.trim().slice(0, 40).toWellFormed())} are of another script`,
         { extensions: { text: index, scripts: config.source_scripts } },
       );

@@ -58,6 +58,8 @@ export interface Env {
   /** Secrets. */
   X402_FACILITATOR_TOKEN?: unknown;
   STRIPE_WEBHOOK_SECRET?: unknown;
+  LOG?: unknown;
+  METRICS?: unknown;
 }
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "expected an address: 0x and 40 hex digits");
@@ -106,6 +108,10 @@ const settingsSchema = z.object({
   X402_ASSET_VERSION: z.string().default("2"),
   X402_FACILITATOR_TOKEN: z.string().optional(),
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
+  /** Whether each request has a line in the log, or only what fails of our fault. */
+  LOG: z.enum(["requests", "errors"]).default("errors"),
+  /** Whether `/metrics` is for the operator or for anyone. */
+  METRICS: z.enum(["operator", "public"]).default("operator"),
 });
 
 export interface Settings {
@@ -127,6 +133,8 @@ export interface Settings {
   reservationMs: number;
   x402: X402Settings | undefined;
   stripeWebhookSecret: string | undefined;
+  logRequests: boolean;
+  publicMetrics: boolean;
 }
 
 export interface X402Settings {
@@ -176,6 +184,8 @@ function parseSettings(env: Partial<Env>): Settings {
     reservationMs: vars.RESERVATION_SECONDS * 1000,
     x402: vars.X402_PAY_TO === undefined ? undefined : x402Settings(vars, vars.X402_PAY_TO),
     stripeWebhookSecret: vars.STRIPE_WEBHOOK_SECRET || undefined,
+    logRequests: vars.LOG === "requests",
+    publicMetrics: vars.METRICS === "public",
   };
 }
 

@@ -5,6 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { logError } from "./log.ts";
 
 /** Name → status and title. The name makes up the `type` and is what a caller's code compares. */
 const KINDS = {
@@ -120,9 +121,9 @@ export function overloaded(detail: string): Problem {
 }
 
 /** Whatever was thrown, as a Problem. Logs what is a fault of ours, with its cause. */
-export function toProblem(error: unknown): Problem {
+export function toProblem(error: unknown, request_id?: string): Problem {
   if (error instanceof Problem) {
-    if (error.status >= 500) console.error(error.message, error.cause ?? "");
+    if (error.status >= 500) logError(error.message, { request_id, problem: error.kind }, error.cause);
     return error;
   }
   if (error instanceof HTTPException) {
@@ -131,9 +132,11 @@ export function toProblem(error: unknown): Problem {
     }
     if (error.status === 400) return new Problem("malformed_request", `expected a JSON body; ${error.message}`);
   }
-  console.error(error);
+  logError("unexpected error", { request_id }, error);
   return new Problem("internal_error", "unexpected error; the server's log has it");
 }
+
+export type ProblemRenderer = (problem: Problem, c: Context) => Response;
 
 export function renderProblem(problem: Problem, c: Context): Response {
   return c.body(JSON.stringify(problem.body), problem.status, {

@@ -5,6 +5,7 @@
  */
 import type { Context } from "hono";
 import { toProblem } from "./errors.ts";
+import { logError } from "./log.ts";
 
 /**
  * Never fails and never waits: if the reader is gone, the work's signal says so, and one that is slow must not hold up
@@ -76,7 +77,7 @@ export function sendEvents(
       write(text);
     } catch (error) {
       end = signal.aborted || gone.signal.aborted ? "left" : "failed";
-      if (end === "failed") write(formatEvent("error", toProblem(error).body));
+      if (end === "failed") write(formatEvent("error", toProblem(error, c.get("requestId")).body));
     }
     // Work that failed stays so, whether its error was read or not: a connection that ends may abort the signal too.
     await writer.close().catch(() => {
@@ -85,7 +86,7 @@ export function sendEvents(
     await observer?.ended(end);
   };
   // Outlives the reader, so that what the work holds is released. A reader that left is no error.
-  c.executionCtx.waitUntil(run().catch((error) => console.error(error)));
+  c.executionCtx.waitUntil(run().catch((error) => logError("a stream did not end well", {}, error)));
   return c.body(readable, 200, EVENT_STREAM_HEADERS);
 }
 

@@ -6,25 +6,10 @@
 import type { Classifier } from "./engine/heads.ts";
 import { loadClassifier, loadTransformer } from "./engine/load.ts";
 import type { Transformer } from "./engine/transformer.ts";
-import type { Task } from "./model/config.ts";
+import type { LoadedModel } from "./loaded-model.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
 import { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
-
-/** What computes, by task. */
-interface Engines {
-  translation: Transformer;
-  classification: Classifier;
-}
-
-/** A model in wasm memory, with what is needed to use it. */
-export interface LoadedModel<T extends Task = Task> {
-  manifest: Manifest<T>;
-  tokenizer: Tokenizer;
-  engine: Engines[T];
-  /** Whether a text's letters are mostly of the scripts that the model reads. */
-  readsScript: (text: string) => boolean;
-}
 
 /** What R2 holds under `models/`: id → its manifest, or why it has none. */
 export type Catalog = Map<string, Manifest | Error>;

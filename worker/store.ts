@@ -8,7 +8,9 @@
  */
 import type { Settings } from "./env.ts";
 import { modelUnavailable, overloaded, Problem } from "./errors.ts";
-import { type Catalog, type LoadedModel, loadModel, readCatalog } from "./loading.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+import { type Catalog, loadModel, readCatalog } from "./loading.ts";
+import { logError } from "./log.ts";
 import type { Task } from "./model/config.ts";
 import { isManifestFor, type Manifest, modelIdSchema } from "./model/manifest.ts";
 
@@ -151,7 +153,7 @@ export class ModelStore {
       () => this.#failedMs.clear(),
       (error) => {
         this.#failedMs.set(name, Date.now());
-        console.error(error.message);
+        logError(error.message);
       },
     );
     scope.waitUntil(load);
@@ -170,7 +172,7 @@ export class ModelStore {
     // An empty one is worth nothing: whoever deploys asks before the upload, too.
     if (!this.#catalog?.size) return this.#readCatalog(scope);
     if (Date.now() >= this.#catalogReadMs + scope.settings.modelTtlMs) {
-      scope.waitUntil(this.#readCatalog(scope).catch((error) => console.error(error.message)));
+      scope.waitUntil(this.#readCatalog(scope).catch((error) => logError(error.message)));
     }
     return this.#catalog;
   }
@@ -181,7 +183,7 @@ export class ModelStore {
       .then((catalog) => {
         this.#catalog = catalog;
         this.#catalogReadMs = Date.now();
-        for (const entry of catalog.values()) if (entry instanceof Error) console.error(entry.message);
+        for (const entry of catalog.values()) if (entry instanceof Error) logError(entry.message);
         for (const id of this.#entries.keys()) if (!catalog.has(id)) this.#entries.delete(id);
         return catalog;
       })

@@ -4,13 +4,14 @@
  */
 
 import { align } from "./engine/align.ts";
-import { generate, type Hypothesis } from "./engine/generate.ts";
+import { generate, type Hypothesis, type SearchTimes } from "./engine/generate.ts";
 import { Problem } from "./errors.ts";
-import type { LoadedModel } from "./loading.ts";
+import type { LoadedModel } from "./loaded-model.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { cleanText } from "./text/clean.ts";
 import { matchLanguage } from "./text/languages.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
+import { placeOf } from "./text/place.ts";
 import { INCOMPLETE, tokenWords, wordWeights } from "./text/token-words.ts";
 
 type Translator = LoadedModel<"translation">;
@@ -23,6 +24,8 @@ export interface TranslateOptions {
   alternatives?: boolean;
   alignments?: boolean;
   signal: AbortSignal;
+  /** What encoding and decoding took is added to these. */
+  times?: SearchTimes;
 }
 
 /** Which source words each target word was made from (engine/align.ts). */
@@ -71,7 +74,7 @@ export function planTranslation(texts: string[], source: string, model: Translat
     if (!model.readsScript(clean)) {
       throw new Problem(
         "unsupported_language",
-        `text ${index}: expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
+        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
           `most of ${JSON.stringify(clean.trim().slice(0, 40).toWellFormed())} are of another script`,
         { extensions: { text: index, scripts: config.source_scripts } },
       );
@@ -92,20 +95,42 @@ export function planRows(plan: Plan, beamSize: number): number {
 
 /** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
 export async function translate(plan: Plan, model: Translator, options: TranslateOptions): Promise<Translation[]> {
+  return (await translateRanked(plan, model, options)).map(([best]) => best!);
+}
+
+/**
+ * The same, and what else the beam found: of each text first the best translation, then those that are made of each
+ * sentence's second, third, … as far as the beam is wide. The alternatives differ from each other.
+ */
+export async function translateRanked(
+  plan: Plan,
+  model: Translator,
+  options: TranslateOptions,
+): Promise<Translation[][]> {
   const sentences = plan.flat().filter((piece) => piece.tokens);
   const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
   const found = new Map(sentences.map((piece, i) => [piece, hypotheses[i]!]));
-  const translations: Translation[] = [];
+  const translations: Translation[][] = [];
   for (const pieces of plan) {
-    const translation = new TranslationBuilder();
-    for (const piece of pieces) {
-      const [best, ...others] = found.get(piece) ?? [];
-      if (best) {
-        const text = model.tokenizer.decode(best.tokens);
-        translation.addSentence(piece, best, text, await describePart(piece, text, best, others, model, options));
-      } else translation.addVerbatim(piece);
+    const ranks = Math.max(1, ...pieces.map((piece) => found.get(piece)?.length ?? 1));
+    const ranked = new Map<string, Translation>();
+    for (let rank = 0; rank < ranks; rank++) {
+      const translation = new TranslationBuilder();
+      for (const piece of pieces) {
+        const [best, ...others] = found.get(piece) ?? [];
+        const hypothesis = others[rank - 1] ?? best;
+        if (!hypothesis) {
+          translation.addVerbatim(piece);
+          continue;
+        }
+        const text = model.tokenizer.decode(hypothesis.tokens);
+        const part = rank === 0 ? await describePart(piece, text, hypothesis, others, model, options) : undefined;
+        translation.addSentence(piece, hypothesis, text, part);
+      }
+      const built = translation.build(rank === 0 && wantsParts(options));
+      if (!ranked.has(built.text)) ranked.set(built.text, built);
     }
-    translations.push(translation.build(wantsParts(options)));
+    translations.push([...ranked.values()]);
   }
   return translations;
 }
@@ -225,9 +250,9 @@ class TranslationBuilder {
     this.#parts.push({ source: text, text });
   }
 
-  addSentence(piece: Piece, hypothesis: Hypothesis, text: string, part: TranslationPart): void {
+  addSentence(piece: Piece, hypothesis: Hypothesis, text: string, part?: TranslationPart): void {
     this.#text += text;
-    this.#parts.push(part);
+    if (part) this.#parts.push(part);
     this.#logProb += hypothesis.logProb;
     this.#sourceTokens += piece.tokens!.length;
     this.#targetTokens += tokensChosen(hypothesis);

@@ -29,6 +29,7 @@ import { parameterCount, parameterSlices } from "../training/parameters.ts";
 import { shuffle, uniformStream } from "../training/random.ts";
 import { type LoadedHead, loadHeads } from "../training/texts.ts";
 import { type ComparedModel, compareClassifier, OTHERS } from "./compared.ts";
+import { fairnessFigures, formatFairness, probeFairness } from "./fairness.ts";
 import { checkSplit, type EvalOptions } from "./options.ts";
 
 const SPLITS = ["dev", "test"] as const;
@@ -64,6 +65,7 @@ export async function evaluateClassification(
   recipe: ClassificationRecipe,
   options: EvalOptions,
 ): Promise<void> {
+  if (options.fairness) return evaluateFairness(folder, config, options);
   const { id } = folder.manifest;
   const split = options.split ?? "test";
   checkSplit(split, SPLITS);
@@ -105,6 +107,18 @@ export async function evaluateClassification(
       tasks: reports,
     });
   }
+}
+
+async function evaluateFairness(
+  folder: ModelFolder,
+  config: ClassificationConfig,
+  { kernels, record, json }: EvalOptions,
+): Promise<void> {
+  const engine = await loadClassifier(config, weightsOf(folder), await loadKernels(kernels));
+  const report = await probeFairness(config, engineClassifier(engine), tokenizerOf(folder));
+  console.log(`${folder.manifest.id}\n\n${formatFairness(report)}`);
+  if (record) await recordQuality(folder.directory, fairnessFigures(report));
+  if (json !== undefined) await writeJson(json, { model: folder.manifest.id, kernels, ...report });
 }
 
 /** Some of the texts, or all: a split may be sorted by label. */

@@ -20,6 +20,7 @@ export interface EvalOptions {
   compare?: boolean;
   beside?: string;
   explain?: number;
+  fairness?: true;
 }
 
 /** @throws Error if there is no such split */

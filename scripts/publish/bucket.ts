@@ -81,12 +81,15 @@ export function localBucket(binding: LocalR2, close: () => Promise<void>): Bucke
   };
 }
 
-/** @param location which bucket of that name; tests take the local one, since all else is the same */
-export async function openRemoteBucket(location = ["--remote"]): Promise<Bucket> {
+/**
+ * @param location which bucket of that name; tests take the local one, since all else is the same
+ * @param run how wrangler is run
+ */
+export async function openRemoteBucket(location = ["--remote"], run = runWrangler): Promise<Bucket> {
   const name = await bucketName();
   const directory = await mkdtemp(join(tmpdir(), "edge-slm-upload-"));
   const object = (verb: string, key: string, ...args: string[]) =>
-    runWrangler(["r2", "object", verb, `${name}/${key}`, ...location, ...args]);
+    run(["r2", "object", verb, `${name}/${key}`, ...location, ...args]);
   return {
     name: `the bucket ${name}`,
     async getText(key) {

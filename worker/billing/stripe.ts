@@ -9,6 +9,7 @@
 import type Stripe from "stripe";
 import type { Env } from "../env.ts";
 import { Problem } from "../errors.ts";
+import { logError } from "../log.ts";
 import { directoryOf, ledgerOf } from "./directory.ts";
 import { ACCOUNT_PATTERN } from "./keys.ts";
 import { CURRENCY, formatMoney, MICROS_PER_UNIT } from "./money.ts";
@@ -77,7 +78,7 @@ async function countRefund(env: Env, charge: Stripe.Charge): Promise<StripeOutco
   const taken = await ledgerOf(env, account).refund("stripe", charge.id, micros);
   if (taken === undefined) return "known";
   if (taken.missing > 0) {
-    console.error(`stripe: ${formatMoney(taken.missing)} ${CURRENCY} refunded to ${account} were spent already`);
+    logError(`stripe: ${formatMoney(taken.missing)} ${CURRENCY} refunded to ${account} were spent already`);
   }
   return "counted";
 }

@@ -17,6 +17,12 @@ export type { Hypothesis };
 const MAX_ROWS = 32;
 const MAX_BEAM_SIZE = 32;
 
+/** Wall time in milliseconds, without the turns that others took. */
+export interface SearchTimes {
+  encode_ms: number;
+  decode_ms: number;
+}
+
 export interface GenerateOptions extends TurnOptions {
   /** Default: the model's. 1 is greedy search. */
   beamSize?: number;
@@ -30,6 +36,8 @@ export interface GenerateOptions extends TurnOptions {
   scores?: boolean;
   /** Greedy only: called after each token of each sentence, the end token left out. */
   onToken?: (sentence: number, tokenId: number) => void;
+  /** What the engine took is added to these. */
+  times?: SearchTimes;
 }
 
 /**
@@ -73,7 +81,7 @@ export async function generate<Source, Cache extends { release(): void }>(
 ): Promise<Hypothesis[][]> {
   const { config } = model;
   const { beamSize = config.generation.beam_size, lengthPenalty = config.generation.length_penalty } = options;
-  const { maxTokens, onToken, scores = true } = options;
+  const { maxTokens, onToken, scores = true, times = { encode_ms: 0, decode_ms: 0 } } = options;
   checkOptions({ beamSize, lengthPenalty, maxTokens, onToken, scores });
   const { shortlist = config.generation.shortlist ?? false } = options;
   if (shortlist && !model.hasShortlist) {
@@ -88,7 +96,9 @@ export async function generate<Source, Cache extends { release(): void }>(
   const admit = async (index: number) => {
     const tokens = sources[index]!;
     await takeTurns((tokens.length + 1) * model.encoderMacs);
+    const startMs = performance.now();
     const source = model.encode([...tokens, config.eos_token_id], shortlist);
+    times.encode_ms += performance.now() - startMs;
     const { max_length_ratio, max_length_bias } = config.generation;
     const limit = maxTokens ?? Math.ceil(max_length_ratio * tokens.length + max_length_bias);
     const search = new BeamSearch({
@@ -107,7 +117,9 @@ export async function generate<Source, Cache extends { release(): void }>(
       }
       const rows = active.flatMap(({ source, search }) => search.live.map(({ prefix }) => ({ source, prefix })));
       await takeTurns(rows.length * model.decoderMacs);
+      const startMs = performance.now();
       const candidates = model.step(rows, cache, k, scores);
+      times.decode_ms += performance.now() - startMs;
       let offset = 0;
       for (const { index, search } of active) {
         const count = search.live.length;

@@ -1,5 +1,6 @@
 /** The bell that calls the classifier: a queue of the ids of events that wait for it. */
 import type { Env } from "../env.ts";
+import { logError } from "../log.ts";
 import type { HookMessage } from "./consumer.ts";
 
 /** Messages of a batch to the queue. */
@@ -36,7 +37,7 @@ export class Bell {
       }
     } catch (error) {
       // The alarm sends them again.
-      console.error("hooks: the queue takes nothing", error);
+      logError("hooks: the queue takes nothing", {}, error);
       this.silence();
     } finally {
       this.#isSending = false;

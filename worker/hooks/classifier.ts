@@ -4,7 +4,7 @@
  */
 import { chooseModel, classifyTexts, planClassification } from "../classify.ts";
 import { Problem } from "../errors.ts";
-import type { LoadedModel } from "../loading.ts";
+import type { LoadedModel } from "../loaded-model.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { cleanText } from "../text/clean.ts";
 import type { EventAnswer } from "./event-store.ts";
@@ -28,9 +28,9 @@ export async function answerTexts(
   texts: string[],
 ): Promise<(EventAnswer | Error)[]> {
   const cleaned = texts.map(cleanText);
-  const wanted = { model, tasks: [task] };
+  const candidates = await store.candidates(scope, "classification", model);
   // Each by itself: what one text is written in must not choose the model of another.
-  const manifests = await Promise.all(cleaned.map((text) => chooseModel(store, scope, wanted, [text])));
+  const manifests = cleaned.map((text) => chooseModel(candidates, [task], [text]));
   const answers: (EventAnswer | Error)[] = [];
   for (const [manifest, indices] of Map.groupBy(cleaned.keys(), (i) => manifests[i]!)) {
     const lease = await store.acquire(scope, manifest);

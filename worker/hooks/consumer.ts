@@ -9,6 +9,7 @@
  * back by the queue; after the last time it comes through the dead-letter queue, and the event is dead.
  */
 import type { Env } from "../env.ts";
+import { logError } from "../log.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { answerTexts, isPermanent, type Question, toError } from "./classifier.ts";
 import { deliverAll } from "./delivery.ts";
@@ -67,7 +68,7 @@ async function take(object: DurableObjectStub<HookObject>, messages: Messages): 
     const open = messages.filter(({ body }) => waiting.has(body.event));
     return open.length === 0 ? undefined : { object, messages: open, question: { model, task }, work };
   } catch (error) {
-    console.error("hooks: an object does not answer", error);
+    logError("hooks: an object does not answer", {}, error);
     for (const message of messages) retry(message);
     return undefined;
   }
@@ -114,7 +115,7 @@ async function finish(
     await deliverAll(object, claims, settings);
   } catch (error) {
     // What was acknowledged stays so; the object's alarm looks after the rest.
-    console.error("hooks: an object does not answer", error);
+    logError("hooks: an object does not answer", {}, error);
     for (const message of messages) retry(message);
   }
 }
@@ -128,7 +129,7 @@ async function bury(object: DurableObjectStub<HookObject>, messages: Messages): 
     await object.bury(messages.map(({ body }) => body.event));
     for (const message of messages) message.ack();
   } catch (error) {
-    console.error("hooks: an object does not answer", error);
+    logError("hooks: an object does not answer", {}, error);
     for (const message of messages) retry(message);
   }
 }

@@ -10,6 +10,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { type Env, readSettings, type Settings } from "../env.ts";
+import { logError } from "../log.ts";
 import { recordEvent } from "./analytics.ts";
 import { Bell } from "./bell.ts";
 import { ClaimSigner } from "./claims.ts";
@@ -209,7 +210,7 @@ export class HookObject extends DurableObject<Env> {
       return await this.#signer.sign(hook, rows, nowMs);
     } catch (error) {
       // HOOKS_KEY is missing, or another one: no fault of the destinations'.
-      console.error(`hook ${hook.id}: deliveries cannot be signed`, error);
+      logError(`hook ${hook.id}: deliveries cannot be signed`, {}, error);
       this.#signer.forget();
       for (const { id, round, attempts } of rows) this.#store?.unclaim(id, round, attempts, nowMs + UNSIGNED_RETRY_MS);
       return [];
@@ -271,7 +272,7 @@ export class HookObject extends DurableObject<Env> {
       await deliverAll(this, await this.#sign(this.#claim(MAX_CLAIMS)), this.#settings);
     } catch (error) {
       // The runtime tries an alarm that fails six times and then never again, which would be the end of this hook.
-      console.error(`hook ${this.#hook?.id}: its alarm failed`, error);
+      logError(`hook ${this.#hook?.id}: its alarm failed`, {}, error);
     } finally {
       this.#wakeForNext();
     }

@@ -1,4 +1,7 @@
-/** Who asks: the API key of `Authorization: Bearer` (RFC 6750). Whether it is good, its account's ledger knows. */
+/**
+ * Who asks: the API key of `Authorization: Bearer` (RFC 6750), or as the clients of other services send one. Whether it
+ * is good, its account's ledger knows.
+ */
 import type { Context, MiddlewareHandler } from "hono";
 import { ledgerOf } from "../billing/directory.ts";
 import { type KeyReference, readKey, type Scope } from "../billing/keys.ts";
@@ -12,11 +15,15 @@ import { Problem } from "../errors.ts";
  */
 export async function readApiKey(c: Context<AppEnv>): Promise<KeyReference | undefined> {
   const header = c.req.header("authorization");
-  if (header === undefined) return undefined;
-  const text = /^Bearer +(\S+) *$/i.exec(header)?.[1];
+  if (header === undefined && c.var.apiKey === undefined) return undefined;
+  const text = c.var.apiKey ?? /^(?:Bearer|DeepL-Auth-Key) +(\S+) *$/i.exec(header!)?.[1];
   const key = text === undefined ? undefined : await readKey(text);
   if (key) return key;
-  throw new Problem("unauthorized", "expected the header authorization: Bearer esk_…, an API key of this service", {
+  throw keyMissing();
+}
+
+export function keyMissing(): Problem {
+  return new Problem("unauthorized", "expected the header authorization: Bearer esk_…, an API key of this service", {
     headers: { "www-authenticate": "Bearer" },
   });
 }
@@ -25,11 +32,7 @@ export async function readApiKey(c: Context<AppEnv>): Promise<KeyReference | und
 export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const key = await readApiKey(c);
-    if (!key) {
-      throw new Problem("unauthorized", "expected the header authorization: Bearer esk_…", {
-        headers: { "www-authenticate": "Bearer" },
-      });
-    }
+    if (!key) throw keyMissing();
     const { rate, refusal } = await ledgerOf(c.env, key.account).authorize(key, scope);
     const headers = keyHeaders(rate);
     if (refusal) throw refusalProblem(refusal, headers);

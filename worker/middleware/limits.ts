@@ -1,17 +1,22 @@
 /**
  * Bounds what a request may bring: its bytes before anything reads them, its texts before anything computes with them.
  */
+import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { App } from "../context.ts";
+import type { App, AppEnv } from "../context.ts";
 import type { Settings } from "../env.ts";
 import { Problem } from "../errors.ts";
+import { DIALECTS } from "./dialects.ts";
 
-/** JSON may spend six bytes (`\u00e4`) on a character, and then there are the other members. */
-const MAX_BYTES_PER_CHARACTER = 6;
+/** Everything but the hooks' intake, whose events have bounds of their own. */
+export const API_PATHS = ["/v1/*", ...Object.values(DIALECTS).flatMap(({ paths }) => paths)];
+
+/** A form may spend nine bytes (`%E4%BD%A0`) on a character, JSON six (`\u4f60`), and then there are the other members. */
+const MAX_BYTES_PER_CHARACTER = 9;
 const ENVELOPE_BYTES = 4096;
 
 export function addLimits(app: App): void {
-  app.use("/v1/*", (c, next) => {
+  const limitBody: MiddlewareHandler<AppEnv> = (c, next) => {
     const { maxCharacters } = c.var.scope.settings;
     const maxBytes = maxCharacters * MAX_BYTES_PER_CHARACTER + ENVELOPE_BYTES;
     const limit = bodyLimit({
@@ -27,7 +32,8 @@ export function addLimits(app: App): void {
       },
     });
     return limit(c, next);
-  });
+  };
+  for (const path of API_PATHS) app.use(path, limitBody);
 }
 
 /**

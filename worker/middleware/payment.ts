@@ -3,7 +3,7 @@
  * becomes of the money follows from how the route ends. An answer is settled before it goes out; an error or a caller
  * that left costs nothing; of a stream, what was sent is paid.
  */
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { type Answer, type Charge, openCharge, type Work } from "../billing/charge.ts";
 import { FreeCharge } from "../billing/free.ts";
 import { PrepaidCharge } from "../billing/prepaid.ts";
@@ -12,7 +12,8 @@ import { demandPayment, X402Charge } from "../billing/x402.ts";
 import type { App, AppEnv } from "../context.ts";
 import { Problem, StoredAnswer } from "../errors.ts";
 import { EVENT_STREAM_HEADERS, type StreamEvent, type StreamObserver } from "../events.ts";
-import { readApiKey } from "./auth.ts";
+import { keyMissing, readApiKey } from "./auth.ts";
+import { API_PATHS } from "./limits.ts";
 
 /** How often a long stream tells the ledger that it is alive: a small part of a reservation's life. */
 const ALIVE_STEP_MS = 2_000;
@@ -20,12 +21,13 @@ const ALIVE_STEP_MS = 2_000;
 export type Order = Omit<Work, "amount">;
 
 export function addPayment(app: App): void {
-  app.use("/v1/*", async (c, next) => {
+  const pay: MiddlewareHandler<AppEnv> = async (c, next) => {
     const payment = new Payment(c);
     c.set("payment", payment);
     await next();
     await payment.finish();
-  });
+  };
+  for (const path of API_PATHS) app.use(path, pay);
 }
 
 export class Payment {
@@ -36,6 +38,11 @@ export class Payment {
 
   constructor(c: Context<AppEnv>) {
     this.#c = c;
+  }
+
+  /** What was asked for, once it was. */
+  get order(): Order | undefined {
+    return this.#work;
   }
 
   /**
@@ -109,9 +116,7 @@ export class Payment {
       return new FreeCharge(c.env, address, freeCharactersPerDay, paid);
     }
     if (x402) throw await demandPayment(work, x402, c.req.url);
-    throw new Problem("unauthorized", "expected the header authorization: Bearer esk_…, an API key of this service", {
-      headers: { "www-authenticate": "Bearer" },
-    });
+    throw keyMissing();
   }
 
   /** @throws Problem if its payment could not be settled; nothing of it goes out then */

@@ -11,6 +11,7 @@ import type { App } from "../context.ts";
 import type { Env } from "../env.ts";
 import { Problem, problemResponse } from "../errors.ts";
 import { requireAdmin } from "../middleware/admin.ts";
+import { bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
 import { daysOf, dayTotals } from "./account.ts";
 
 const accountSchema = z.string().regex(ACCOUNT_PATTERN, "expected 1 to 32 of a–z, 0–9 and -");
@@ -76,46 +77,76 @@ const transferSchema = z
   .openapi("Transfer");
 
 const keyOnceSchema = z.object({ id: z.string(), key: z.string().openapi({ description: "Shown this once" }) });
+const moveSchema = z.strictObject({ amount: amountSchema, reference: referenceSchema });
 const movedSchema = z.object({
   amount: z.int().openapi({ description: "0 if the reference is known" }),
   credit: z.int(),
 });
 
-const problems = {
-  400: problemResponse("The request is malformed"),
+const adminProblems = {
   401: problemResponse("The operator's key is missing or wrong"),
   403: problemResponse("The operator's routes are closed"),
-  404: problemResponse("There is no such account or key"),
 };
+const malformed = { 400: problemResponse("The request is malformed") };
+const noAccount = { 404: problemResponse("There is no such account or key") };
+const problems = { ...adminProblems, ...noAccount };
 
-function jsonBody<T extends z.ZodType>(schema: T) {
-  return { body: { required: true, content: { "application/json": { schema } } } };
-}
+const guarded = { middleware: requireAdmin, tags: [TAGS.operator.name], security: needsAdmin };
 
-function answer<T extends z.ZodType>(description: string, schema: T) {
-  return { description, content: { "application/json": { schema } } };
-}
-
-const guarded = { middleware: requireAdmin } as const;
+const exampleAccount: z.infer<typeof overviewSchema> = {
+  account: "acme",
+  created: "2026-11-24T12:00:00.000Z",
+  credit: 10_000_000,
+  reserved: 0,
+  revenue: 0,
+  unresolved_payments: 0,
+  keys: [
+    {
+      id: "k7wq2m5a",
+      name: "website",
+      scopes: ["translate", "classify", "usage"],
+      created: "2026-11-24T12:00:00.000Z",
+      expires: null,
+      revoked: null,
+      last_used: null,
+      monthly_limit: null,
+      spent_this_month: 0,
+      requests_per_minute: 600,
+    },
+  ],
+};
+const exampleKey = { id: "k7wq2m5a", key: "esk_acme_k7wq2m5a_…" };
+const exampleTotal = { requests: 10, characters: 1_000, amount: 1_000 };
 
 const createAccountRoute = createRoute({
   ...guarded,
   method: "post",
   path: "/v1/admin/accounts",
+  operationId: "createAccount",
   summary: "Open an account",
-  request: jsonBody(z.strictObject({ account: accountSchema })),
-  responses: { 201: answer("It is open", overviewSchema), 409: problemResponse("It was open"), ...problems },
+  request: jsonBody(z.strictObject({ account: accountSchema }), { account: "acme" }),
+  responses: {
+    201: jsonAnswer("It is open", overviewSchema, { ...exampleAccount, credit: 0, keys: [] }),
+    ...bodyProblems,
+    ...adminProblems,
+    409: problemResponse("It was open"),
+  },
 });
 
 const listAccountsRoute = createRoute({
   ...guarded,
   method: "get",
   path: "/v1/admin/accounts",
+  operationId: "listAccounts",
   summary: "The accounts, ordered by name; payers without an account are called x402-0x…",
   request: { query: pageQuery },
   responses: {
-    200: answer("A page", z.object({ accounts: z.array(z.string()), next: z.string().nullable() })),
-    ...problems,
+    200: jsonAnswer("A page", z.object({ accounts: z.array(z.string()), next: z.string().nullable() }), {
+      accounts: ["acme"],
+      next: null,
+    }),
+    ...malformed,
+    ...adminProblems,
   },
 });
 
@@ -123,24 +154,27 @@ const getAccountRoute = createRoute({
   ...guarded,
   method: "get",
   path: "/v1/admin/accounts/{account}",
+  operationId: "getAccountOverview",
   summary: "An account and its keys",
   request: { params: accountParams },
-  responses: { 200: answer("The account", overviewSchema), ...problems },
+  responses: { 200: jsonAnswer("The account", overviewSchema, exampleAccount), ...problems },
 });
 
 const createKeyRoute = createRoute({
   ...guarded,
   method: "post",
   path: "/v1/admin/accounts/{account}/keys",
+  operationId: "createKey",
   summary: "Make a key",
-  request: { params: accountParams, ...jsonBody(newKeySchema) },
-  responses: { 201: answer("The key", keyOnceSchema), ...problems },
+  request: { params: accountParams, ...jsonBody(newKeySchema, { name: "website", requests_per_minute: 600 }) },
+  responses: { 201: jsonAnswer("The key", keyOnceSchema, exampleKey), ...bodyProblems, ...problems },
 });
 
 const rotateKeyRoute = createRoute({
   ...guarded,
   method: "post",
   path: "/v1/admin/accounts/{account}/keys/{key}/rotate",
+  operationId: "rotateKey",
   summary: "Replace a key by a new one with the same rights; the old one works on for a while",
   request: {
     params: keyParams,
@@ -152,15 +186,17 @@ const rotateKeyRoute = createRoute({
           .max(30 * 86_400)
           .default(86_400),
       }),
+      { grace_seconds: 3_600 },
     ),
   },
-  responses: { 201: answer("The new key", keyOnceSchema), ...problems },
+  responses: { 201: jsonAnswer("The new key", keyOnceSchema, exampleKey), ...bodyProblems, ...problems },
 });
 
 const revokeKeyRoute = createRoute({
   ...guarded,
   method: "delete",
   path: "/v1/admin/accounts/{account}/keys/{key}",
+  operationId: "revokeKey",
   summary: "Revoke a key at once",
   request: { params: keyParams },
   responses: { 204: { description: "It is revoked" }, ...problems },
@@ -170,31 +206,56 @@ const topUpRoute = createRoute({
   ...guarded,
   method: "post",
   path: "/v1/admin/accounts/{account}/top-ups",
+  operationId: "topUp",
   summary: "Add credit",
-  request: { params: accountParams, ...jsonBody(z.strictObject({ amount: amountSchema, reference: referenceSchema })) },
-  responses: { 200: answer("The credit after it", movedSchema), ...problems },
+  request: { params: accountParams, ...jsonBody(moveSchema, { amount: 10_000_000, reference: "invoice-1" }) },
+  responses: {
+    200: jsonAnswer("The credit after it", movedSchema, { amount: 10_000_000, credit: 10_000_000 }),
+    ...bodyProblems,
+    ...problems,
+  },
 });
 
 const refundRoute = createRoute({
   ...guarded,
   method: "post",
   path: "/v1/admin/accounts/{account}/refunds",
+  operationId: "refund",
   summary: "Take credit off, as far as there is any, because its money went back",
-  request: { params: accountParams, ...jsonBody(z.strictObject({ amount: amountSchema, reference: referenceSchema })) },
-  responses: { 200: answer("What was taken, and the credit after it", movedSchema), ...problems },
+  request: { params: accountParams, ...jsonBody(moveSchema, { amount: 1_000_000, reference: "refund-1" }) },
+  responses: {
+    200: jsonAnswer("What was taken, and the credit after it", movedSchema, { amount: 1_000_000, credit: 9_000_000 }),
+    ...bodyProblems,
+    ...problems,
+  },
 });
 
 const transfersRoute = createRoute({
   ...guarded,
   method: "get",
   path: "/v1/admin/accounts/{account}/transfers",
+  operationId: "listTransfers",
   summary: "The journal of an account",
   request: {
     params: accountParams,
     query: pageQuery.extend({ after: z.coerce.number().int().min(0).default(0) }),
   },
   responses: {
-    200: answer("A page", z.object({ transfers: z.array(transferSchema), next: z.int().nullable() })),
+    200: jsonAnswer("A page", z.object({ transfers: z.array(transferSchema), next: z.int().nullable() }), {
+      transfers: [
+        {
+          seq: 1,
+          ms: 1_795_521_600_000,
+          kind: "top_up",
+          debit: "outside:admin",
+          credit: "credit",
+          amount: 10_000_000,
+          reference: "invoice-1",
+        },
+      ],
+      next: null,
+    }),
+    ...malformed,
     ...problems,
   },
 });
@@ -203,10 +264,11 @@ const reconcileRoute = createRoute({
   ...guarded,
   method: "get",
   path: "/v1/admin/reconcile",
+  operationId: "reconcile",
   summary: "Whether all books agree: sums every transfer of a page of accounts anew",
   request: { query: pageQuery.extend({ limit: z.coerce.number().int().min(1).max(100).default(100) }) },
   responses: {
-    200: answer(
+    200: jsonAnswer(
       "What does not agree, by account; sums of the books in micro-units",
       z.object({
         accounts: z.int(),
@@ -216,8 +278,10 @@ const reconcileRoute = createRoute({
         faults: z.record(z.string(), z.array(z.string())),
         next: z.string().nullable(),
       }),
+      { accounts: 1, credit: 10_000_000, reserved: 0, revenue: 0, faults: {}, next: null },
     ),
-    ...problems,
+    ...malformed,
+    ...adminProblems,
   },
 });
 
@@ -225,10 +289,11 @@ const totalsRoute = createRoute({
   ...guarded,
   method: "get",
   path: "/v1/admin/accounts/{account}/usage",
+  operationId: "getAccountUsage",
   summary: "What an account used, by day, model and country",
   request: { params: accountParams, query: z.object({ from: z.iso.date().optional(), to: z.iso.date().optional() }) },
   responses: {
-    200: answer(
+    200: jsonAnswer(
       "Amounts in micro-units",
       z.object({
         days: z.array(z.object({ day: z.string(), requests: z.int(), characters: z.int(), amount: z.int() })),
@@ -243,7 +308,12 @@ const totalsRoute = createRoute({
           }),
         ),
       }),
+      {
+        days: [{ day: "2026-11-24", ...exampleTotal }],
+        rows: [{ day: "2026-11-24", model: "multi30k-en-de", country: "DE", ...exampleTotal }],
+      },
     ),
+    ...malformed,
     ...problems,
   },
 });

@@ -6,6 +6,7 @@ import { type Classification, chooseModel, classifyTexts, planClassification } f
 import type { App } from "../context.ts";
 import { paymentResponses, problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
+import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { cleanText } from "../text/clean.ts";
 
@@ -85,15 +86,35 @@ const responseSchema = z
 export const classifyRoute = createRoute({
   method: "post",
   path: "/v1/classify",
+  operationId: "classify",
+  tags: [TAGS.text.name],
+  security: maybeKey,
   summary: "Classify text",
-  request: { body: { required: true, content: { "application/json": { schema: requestSchema } } } },
+  request: jsonBody(requestSchema, { text: "My card was charged twice and nobody answers my mails.", top_k: 2 }),
   responses: {
-    200: { description: "The labels", content: { "application/json": { schema: responseSchema } } },
-    400: problemResponse("The request is malformed"),
+    200: jsonAnswer("The labels", responseSchema, {
+      model: { id: "multitask-en", version: "0f3c5a7e9b1d" },
+      classifications: [
+        {
+          tasks: {
+            sentiment: {
+              label: "negative",
+              reason: null,
+              labels: [
+                { label: "negative", probability: 0.97 },
+                { label: "positive", probability: 0.03 },
+              ],
+            },
+          },
+          tokens: 12,
+          windows: 1,
+        },
+      ],
+      timing: { load_ms: 0, queue_ms: 0, classify_ms: 1 },
+    }),
+    ...bodyProblems,
     ...paymentResponses,
     404: problemResponse("There is no such model"),
-    413: problemResponse("The text is too long"),
-    415: problemResponse("The body is not JSON"),
     422: problemResponse(
       "No model knows the task, or the text is in another alphabet; or the Idempotency-Key was used",
     ),
@@ -101,8 +122,8 @@ export const classifyRoute = createRoute({
   },
 });
 
-export function addClassify(app: App): void {
-  app.openapi(classifyRoute, async (c) => {
+export function addClassify(app: App) {
+  return app.openapi(classifyRoute, async (c) => {
     const request = c.req.valid("json");
     const given = typeof request.text === "string" ? [request.text] : request.text;
     const { scope, store } = c.var;
@@ -110,7 +131,8 @@ export function addClassify(app: App): void {
     const watch = new Stopwatch(["load_ms", "queue_ms", "classify_ms"]);
     const texts = given.map(cleanText);
     const tasks = tasksOf(request);
-    const manifest = await chooseModel(store, scope, { model: request.model, tasks: tasks ?? [] }, texts);
+    const candidates = await store.candidates(scope, "classification", request.model);
+    const manifest = chooseModel(candidates, tasks ?? [], texts);
     await c.var.payment.reserve({ task: "classification", model: manifest.id, characters });
     const lease = await store.acquire(scope, manifest);
     try {
@@ -127,6 +149,7 @@ export function addClassify(app: App): void {
         signal: c.req.raw.signal,
       });
       watch.lap("classify_ms");
+      Object.assign(c.var.timings, watch.laps);
       return c.json({ model: { id, version }, classifications, timing: watch.laps }, 200);
     } finally {
       lease.release();

@@ -21,6 +21,7 @@ import { hookObjectOf } from "../hooks/hook-object.ts";
 import { createHook, describeSecrets, updateHook } from "../hooks/management.ts";
 import { describeAnswer } from "../hooks/payload.ts";
 import { requireAdmin } from "../middleware/admin.ts";
+import { bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
 
 const time = z.iso.datetime();
 
@@ -109,51 +110,107 @@ const page = {
 };
 const nextCursor = z.string().nullable();
 
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { "application/json": { schema } },
-});
-const body = <Schema extends z.ZodType>(schema: Schema) => ({
-  body: { required: true, content: { "application/json": { schema } } },
-});
+const guarded = { tags: [TAGS.hooks.name], security: needsAdmin };
+const malformed = { 400: problemResponse("The request is malformed") };
 const adminProblems = {
   401: problemResponse("The admin key is missing or wrong"),
   403: problemResponse("The Worker has no admin key"),
 };
 const problems = { ...adminProblems, 404: problemResponse("There is no such hook or event") };
 
+const exampleSettings: z.input<typeof createSchema> = {
+  name: "reviews",
+  source: { kind: "standard" },
+  text: ["/data/title", "/data/body"],
+  task: "sentiment",
+  rules: [{ label: "negative", min_probability: 0.7, action: "deliver", destination: "https://example.com/angry" }],
+};
+const exampleHook: z.infer<typeof hookSchema> = {
+  id: "hook_0d2f6c1b8a4e4f0e9c3b7a5d1e2f3a4b",
+  url: "https://edge-slm.example.com/hooks/hook_0d2f6c1b8a4e4f0e9c3b7a5d1e2f3a4b",
+  name: "reviews",
+  source: { kind: "standard" },
+  text: ["/data/title", "/data/body"],
+  task: "sentiment",
+  rules: [{ label: "negative", min_probability: 0.7, action: "deliver", destination: "https://example.com/angry" }],
+  pass_headers: [],
+  retention_days: 30,
+  created: "2026-11-24T12:00:00.000Z",
+  secrets: [{ expires: null }],
+};
+const exampleDestinations = [{ url: "https://example.com/angry", signing_secret: "whsec_…" }];
+export const exampleClassification = {
+  model: { id: "multitask-en", version: "0f3c5a7e9b1d" },
+  task: "sentiment",
+  label: "negative",
+  probability: 0.91,
+  labels: [
+    { label: "negative", probability: 0.91 },
+    { label: "positive", probability: 0.09 },
+  ],
+};
+const exampleEvent: z.infer<typeof eventSchema> = {
+  id: "evt_7c0b9a3e5d1f4b6a8e2c0d4f6a8b0c2e",
+  sender_id: "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+  type: "review.created",
+  received: "2026-11-24T12:00:00.000Z",
+  status: "delivered",
+  reason: null,
+  classification: exampleClassification,
+  rule: 0,
+  destination: "https://example.com/angry",
+  attempts: 1,
+  next_attempt: null,
+};
+const examplePayload = { type: "review.created", data: { title: "Never again", body: "It broke after a day." } };
+
 const createHookRoute = createRoute({
+  ...guarded,
   method: "post",
   path: "/v1/hooks",
+  operationId: "createHook",
   summary: "Make a hook",
-  request: body(createSchema),
+  request: jsonBody(createSchema, exampleSettings),
   responses: {
-    201: json("The hook and its secrets", changedSchema),
-    400: problemResponse("The request is malformed"),
+    201: jsonAnswer("The hook and its secrets", changedSchema, {
+      hook: exampleHook,
+      secret: "…",
+      destinations: exampleDestinations,
+    }),
+    ...bodyProblems,
     ...adminProblems,
+    404: problemResponse("There is no such model"),
     422: problemResponse("The hook cannot work like this"),
     503: problemResponse("The Worker has no HOOKS_KEY, or R2 holds no model"),
   },
 });
 
 const listRoute = createRoute({
+  ...guarded,
   method: "get",
   path: "/v1/hooks",
+  operationId: "listHooks",
   summary: "The hooks, oldest first",
   request: { query: z.object(page) },
   responses: {
-    200: json("The hooks", z.object({ hooks: z.array(hookSchema), next_cursor: nextCursor })),
+    200: jsonAnswer("The hooks", z.object({ hooks: z.array(hookSchema), next_cursor: nextCursor }), {
+      hooks: [exampleHook],
+      next_cursor: null,
+    }),
+    ...malformed,
     ...adminProblems,
   },
 });
 
 const readRoute = createRoute({
+  ...guarded,
   method: "get",
   path: "/v1/hooks/{id}",
+  operationId: "getHook",
   summary: "A hook, and how it is doing",
   request: { params: hookId },
   responses: {
-    200: json(
+    200: jsonAnswer(
       "The hook",
       z.object({
         hook: hookSchema,
@@ -169,44 +226,69 @@ const readRoute = createRoute({
           )
           .openapi({ description: "Those that fail" }),
       }),
+      {
+        hook: exampleHook,
+        events: { received: 0, delivering: 0, delivered: 12, stored: 3, dropped: 0, dead: 0 },
+        destinations: [],
+      },
     ),
     ...problems,
   },
 });
 
 const patchRoute = createRoute({
+  ...guarded,
   method: "patch",
   path: "/v1/hooks/{id}",
+  operationId: "updateHook",
   summary: "Change a hook, or its secrets; destinations that were given up are tried again",
-  request: { params: hookId, ...body(patchSchema) },
+  request: { params: hookId, ...jsonBody(patchSchema, { retention_days: 14 }) },
   responses: {
-    200: json("The hook, and new secrets", changedSchema),
-    400: problemResponse("The request is malformed"),
+    200: jsonAnswer("The hook, and new secrets", changedSchema, {
+      hook: { ...exampleHook, retention_days: 14 },
+      destinations: [],
+    }),
+    ...bodyProblems,
     ...problems,
     409: problemResponse("Somebody else has changed it meanwhile"),
     422: problemResponse("The hook cannot work like this"),
+    503: problemResponse("The Worker has no HOOKS_KEY, or R2 holds no model"),
   },
 });
 
 const deleteRoute = createRoute({
+  ...guarded,
   method: "delete",
   path: "/v1/hooks/{id}",
+  operationId: "deleteHook",
   summary: "Delete a hook and all its events, delivered or not",
   request: { params: hookId },
   responses: { 204: { description: "It is gone" }, ...problems },
 });
 
 const dryRunRoute = createRoute({
+  ...guarded,
   method: "post",
   path: "/v1/hooks/{id}/dry-run",
+  operationId: "dryRunHook",
   summary: "What the hook would do with a payload",
   request: {
     params: hookId,
-    ...body(z.strictObject({ payload: z.unknown().openapi({ description: "The sender's body, parsed" }) })),
+    ...jsonBody(z.strictObject({ payload: z.unknown().openapi({ description: "The sender's body, parsed" }) }), {
+      payload: examplePayload,
+    }),
   },
   responses: {
-    200: json("What would happen; nothing does", dryRunSchema),
-    400: problemResponse("The request is malformed"),
+    200: jsonAnswer("What would happen; nothing does", dryRunSchema, {
+      text: "Never again\nIt broke after a day.",
+      classification: exampleClassification,
+      rule: 0,
+      action: "deliver",
+      destination: "https://example.com/angry",
+      refusal: null,
+      body: "{…}",
+    }),
+    ...bodyProblems,
     ...problems,
     422: problemResponse("The text is in another alphabet"),
     503: problemResponse("The model cannot be loaded"),
@@ -214,8 +296,10 @@ const dryRunRoute = createRoute({
 });
 
 const eventsRoute = createRoute({
+  ...guarded,
   method: "get",
   path: "/v1/hooks/{id}/events",
+  operationId: "listHookEvents",
   summary: "A hook's events, newest first; with status=dead the dead letters",
   request: {
     params: hookId,
@@ -227,29 +311,56 @@ const eventsRoute = createRoute({
     }),
   },
   responses: {
-    200: json("The events", z.object({ events: z.array(eventSchema), next_cursor: nextCursor })),
-    400: problemResponse("The request is malformed"),
+    200: jsonAnswer("The events", z.object({ events: z.array(eventSchema), next_cursor: nextCursor }), {
+      events: [exampleEvent],
+      next_cursor: null,
+    }),
+    ...malformed,
     ...problems,
   },
 });
 
 const eventRoute = createRoute({
+  ...guarded,
   method: "get",
   path: "/v1/hooks/{id}/events/{event}",
+  operationId: "getHookEvent",
   summary: "An event with its payload and the attempts to deliver it",
   request: { params: eventId },
   responses: {
-    200: json("The event", z.object({ event: eventSchema, payload: z.string(), attempts: z.array(attemptSchema) })),
+    200: jsonAnswer(
+      "The event",
+      z.object({ event: eventSchema, payload: z.string(), attempts: z.array(attemptSchema) }),
+      {
+        event: exampleEvent,
+        payload: JSON.stringify(examplePayload),
+        attempts: [
+          {
+            round: 1,
+            attempt: 1,
+            started: "2026-11-24T12:00:01.000Z",
+            duration_ms: 84,
+            status: 204,
+            error: null,
+          },
+        ],
+      },
+    ),
     ...problems,
   },
 });
 
 const replayRoute = createRoute({
+  ...guarded,
   method: "post",
   path: "/v1/hooks/{id}/events/{event}/replay",
+  operationId: "replayHookEvent",
   summary: "Process an event again, by today's rules, under the same webhook-id",
   request: { params: eventId },
-  responses: { 202: json("It is on its way", z.object({ event: z.string() })), ...problems },
+  responses: {
+    202: jsonAnswer("It is on its way", z.object({ event: z.string() }), { event: exampleEvent.id }),
+    ...problems,
+  },
 });
 
 export function addHooks(app: App): void {

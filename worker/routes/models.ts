@@ -6,6 +6,7 @@ import type { App } from "../context.ts";
 import { problemResponse } from "../errors.ts";
 import { countParameters } from "../model/config.ts";
 import type { Manifest } from "../model/manifest.ts";
+import { jsonAnswer, TAGS } from "../openapi.ts";
 
 /** What every model has. */
 const common = {
@@ -64,18 +65,40 @@ const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSc
 const modelsRoute = createRoute({
   method: "get",
   path: "/v1/models",
+  operationId: "listModels",
+  tags: [TAGS.service.name],
   summary: "The models that can be used",
   responses: {
-    200: {
-      description: "The models, ordered by id",
-      content: { "application/json": { schema: z.object({ models: z.array(modelSchema) }) } },
-    },
+    200: jsonAnswer("The models, ordered by id", z.object({ models: z.array(modelSchema) }), {
+      models: [
+        {
+          id: "multi30k-en-de",
+          version: "0f3c5a7e9b1d",
+          description: "English to German, sentences that describe a scene",
+          source_languages: ["en"],
+          quality: { "test2016 BLEU (13a, beam 5)": 36.1 },
+          licence: "CC-BY-NC-SA-4.0",
+          training_data: [{ name: "Multi30k", licence: "CC-BY-NC-SA-4.0", rows: 29_000 }],
+          task: "translation",
+          target_languages: ["de"],
+          size: {
+            bytes: 2_228_224,
+            parameters: 1_737_344,
+            d_model: 128,
+            n_enc_layers: 4,
+            n_dec_layers: 4,
+            vocab_size: 4_000,
+            max_seq_len: 256,
+          },
+        },
+      ],
+    }),
     503: problemResponse("R2 cannot be read"),
   },
 });
 
-export function addModels(app: App): void {
-  app.openapi(modelsRoute, async (c) => {
+export function addModels(app: App) {
+  return app.openapi(modelsRoute, async (c) => {
     const manifests = await c.var.store.list(c.var.scope);
     return c.json({ models: manifests.map(describe) }, 200);
   });

@@ -4,6 +4,7 @@ import { CURRENCY, formatMoney, MICROS_PER_UNIT } from "../billing/money.ts";
 import { priceOf } from "../billing/pricing.ts";
 import type { App } from "../context.ts";
 import { problemResponse } from "../errors.ts";
+import { jsonAnswer, TAGS } from "../openapi.ts";
 
 const microsSchema = z.int().openapi({ description: `In 1/${MICROS_PER_UNIT} of the currency` });
 
@@ -20,25 +21,36 @@ const priceSchema = z
 const pricesRoute = createRoute({
   method: "get",
   path: "/v1/prices",
+  operationId: "listPrices",
+  tags: [TAGS.service.name],
   summary: "What a call costs",
   description:
     "A call costs its source characters (UTF-16 units) × `per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
     "What fails costs nothing; of a stream that its reader left, the sentences that were begun are paid",
   responses: {
-    200: {
-      description: "The prices, ordered by model; `billing` says whether they are asked for",
-      content: {
-        "application/json": {
-          schema: z.object({ billing: z.boolean(), currency: z.string(), prices: z.array(priceSchema) }),
-        },
+    200: jsonAnswer(
+      "The prices, ordered by model; `billing` says whether they are asked for",
+      z.object({ billing: z.boolean(), currency: z.string(), prices: z.array(priceSchema) }),
+      {
+        billing: true,
+        currency: "USD",
+        prices: [
+          {
+            model: "multi30k-en-de",
+            task: "translation",
+            per_1000_characters: 1_000,
+            minimum: 100,
+            example: "0.001000",
+          },
+        ],
       },
-    },
+    ),
     503: problemResponse("R2 cannot be read"),
   },
 });
 
-export function addPrices(app: App): void {
-  app.openapi(pricesRoute, async (c) => {
+export function addPrices(app: App) {
+  return app.openapi(pricesRoute, async (c) => {
     const { scope, store } = c.var;
     const manifests = await store.list(scope);
     const prices = manifests.map(({ id: model, config: { task } }) => {

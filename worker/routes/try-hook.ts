@@ -10,8 +10,9 @@ import { dryRun, dryRunText } from "../hooks/dry-run.ts";
 import { headerName, hookSettings, senderSecret, sourceSchema } from "../hooks/hook.ts";
 import { readDocument } from "../hooks/intake.ts";
 import { type SignedRequest, standardKey, verifySignature } from "../hooks/signatures.ts";
+import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
 import { cleanText } from "../text/clean.ts";
-import { dryRunSchema } from "./hooks.ts";
+import { dryRunSchema, exampleClassification } from "./hooks.ts";
 
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "expected the value of an HTTP header");
 
@@ -40,18 +41,37 @@ const answerSchema = dryRunSchema.extend({
 const tryHookRoute = createRoute({
   method: "post",
   path: "/v1/try-hook",
+  operationId: "tryHook",
+  tags: [TAGS.text.name],
+  security: maybeKey,
   summary: "Try a hook without making one",
-  request: { body: { required: true, content: { "application/json": { schema: requestSchema } } } },
-  responses: {
-    200: {
-      description: "What would happen; nothing does",
-      content: { "application/json": { schema: answerSchema } },
+  request: jsonBody(requestSchema, {
+    source: { kind: "standard" },
+    secret: "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==",
+    headers: {
+      "webhook-id": "msg_1",
+      "webhook-timestamp": "1767225600",
+      "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     },
-    400: problemResponse("The request or the event is malformed"),
+    body: '{"data":{"title":"Never again","body":"It broke after a day."}}',
+    text: ["/data/title", "/data/body"],
+    task: "sentiment",
+    rules: [{ label: "negative", action: "deliver", destination: "https://example.com/angry" }],
+  }),
+  responses: {
+    200: jsonAnswer("What would happen; nothing does", answerSchema, {
+      signature: { valid: false, reason: "webhook-timestamp: expected one of the last 300 s, got one from 2026-01-01" },
+      text: "Never again\nIt broke after a day.",
+      classification: exampleClassification,
+      rule: 0,
+      action: "deliver",
+      destination: "https://example.com/angry",
+      refusal: null,
+      body: "{…}",
+    }),
+    ...bodyProblems,
     ...paymentResponses,
     404: problemResponse("There is no such model"),
-    413: problemResponse("The event is too long"),
-    415: problemResponse("The body is not JSON"),
     422: problemResponse("No model knows the task, or the text is in another alphabet"),
     503: problemResponse("The model cannot be loaded; retry later"),
   },
@@ -66,8 +86,8 @@ export function addTryHook(app: App): void {
     const signature = await checkSignature(hook.source, secret, event);
     const text = dryRunText(hook, value, scope);
     if (text.trim() !== "") {
-      const wanted = { model: hook.model, tasks: [hook.task] };
-      const { id } = await chooseModel(store, scope, wanted, [cleanText(text)]);
+      const candidates = await store.candidates(scope, "classification", hook.model);
+      const { id } = chooseModel(candidates, [hook.task], [cleanText(text)]);
       await c.var.payment.reserve({ task: "classification", model: id, characters: text.length });
     }
     return c.json({ signature, ...(await dryRun({ ...hook, id: "hook_try" }, value, store, scope)) }, 200);

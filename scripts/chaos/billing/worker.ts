@@ -4,7 +4,7 @@
  */
 import { createApp } from "../../../worker/app.ts";
 import type { Env } from "../../../worker/env.ts";
-import type { LoadedModel } from "../../../worker/loading.ts";
+import type { LoadedModel } from "../../../worker/loaded-model.ts";
 import type { Task } from "../../../worker/model/config.ts";
 import type { Manifest } from "../../../worker/model/manifest.ts";
 import { type Lease, ModelStore, type RequestScope } from "../../../worker/store.ts";

@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import golden from "../fixtures/tiny/golden.json" with { type: "json" };
+
+const launcher = fileURLToPath(new URL("../../scripts/edge-slm.mjs", import.meta.url));
+const fixture = (id: string) => fileURLToPath(new URL(`../fixtures/${id}`, import.meta.url));
+const tiny = ["--model", fixture("tiny"), "--source", "en"];
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "edge-slm-command-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** @param closeAfter ends the reader of the output once so many characters came */
+function run(args: string[], input?: string | Uint8Array, closeAfter = Infinity): Promise<Ended> {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, [launcher, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      if (stdout.length > closeAfter) child.stdout.destroy();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    // It may end without reading all of its input.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input ?? "");
+    child.on("error", failed);
+    child.on("close", (code) => done({ code, stdout, stderr }));
+  });
+}
+
+describe("edge-slm translate", () => {
+  it("translates its arguments, in their order", async () => {
+    expect(await run(["translate", ...tiny, golden.text, "42"])).toEqual({
+      code: 0,
+      stdout: `${golden.translation}\n42\n`,
+      stderr: "",
+    });
+  });
+
+  it("keeps the order of lines, and loses none for a bad one", async () => {
+    const input = Buffer.concat([
+      Buffer.from(`${golden.text}\r\n\nПривет, мир\nf`),
+      Buffer.from([0xfc]),
+      Buffer.from(`r\n42\n${golden.text}`),
+    ]);
+    const { code, stdout, stderr } = await run(["translate", ...tiny], input);
+    expect(stdout).toBe(`${golden.translation}\n\n\n\n42\n${golden.translation}\n`);
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/^standard input, line 3: expected Latin letters/),
+      expect.stringMatching(/^standard input, line 4: expected text in UTF-8/),
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it("translates the text files of a folder into another, and says which are none", async () => {
+    const input = join(directory, "in");
+    await mkdir(join(input, "below"), { recursive: true });
+    await writeFile(join(input, "a.txt"), `${golden.text}\n`);
+    await writeFile(join(input, "below", "b.txt"), "42");
+    await writeFile(join(input, "c.bin"), Buffer.from([0, 1, 2]));
+    await writeFile(join(input, "d.txt"), "");
+    await writeFile(join(input, ".hidden"), "7");
+    const output = join(directory, "out");
+    const { code, stdout, stderr } = await run(["translate", ...tiny, "--in", input, "--out", output]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /c\.bin: expected text in UTF-8, it is binary[^\n]*\n.*d\.txt: expected text, it is empty\n$/,
+    );
+    expect((await readdir(output, { recursive: true })).sort()).toEqual(["a.txt", "below", join("below", "b.txt")]);
+    expect(await readFile(join(output, "a.txt"), "utf8")).toBe(`${golden.translation}\n`);
+    expect(await readFile(join(output, "below", "b.txt"), "utf8")).toBe("42\n");
+  });
+
+  it("writes JSON lines with their place", async () => {
+    const file = join(directory, "lines.txt");
+    await writeFile(file, `${golden.text}\nПривет\n`);
+    const { stdout } = await run(["translate", ...tiny, "--in", file, "--json"]);
+    const [first, second] = stdout.trimEnd().split("\n");
+    expect(JSON.parse(first!)).toMatchObject({ file, line: 1, text: golden.text, translation: golden.translation });
+    expect(JSON.parse(second!)).toMatchObject({ file, line: 2, text: "Привет", error: expect.any(String) });
+  });
+
+  it("ends without a word when its reader does", async () => {
+    const { code, stderr } = await run(["translate", ...tiny, "--beam", "1"], "One.\n".repeat(3000), 100);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+
+  it.each([
+    [["--in", "nowhere.txt"], /^nowhere\.txt: expected a file or a folder, there is none\n$/],
+    [["--target", "fr"], /^expected languages of en → de; got en → fr\n$/],
+    [["--in", fixture("tiny/model.safetensors")], /it is binary or in UTF-16/],
+    [["--in", ".", "text"], /^expected texts or --in, got both\n$/],
+    [["--beam", "0"], /expected a whole number from 1 on/],
+  ])("says in one line what is wrong with %j", async (args, message) => {
+    const { code, stdout, stderr } = await run(["translate", ...tiny, ...args]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+});
+
+describe("edge-slm classify", () => {
+  const model = ["--model", fixture("tiny-classifier")];
+
+  it("prints a label a line, or one of each task", async () => {
+    const one = await run(["classify", ...model, "--task", "sentiment"], "It is good.\n\nIt is bad.\n");
+    expect(one.code).toBe(0);
+    expect(one.stdout).toMatch(/^(positive|negative)\nno_text\n(positive|negative)\n$/);
+    const all = await run(["classify", ...model, "It is good."]);
+    expect(all.stdout).toMatch(/^sentiment=\w+\tintent=\w+\ttopic=topic \d+\n$/);
+  });
+
+  it("says what tasks there are", async () => {
+    const { code, stderr } = await run(["classify", ...model, "--task", "weather", "a"]);
+    expect(code).toBe(1);
+    expect(stderr).toBe("task: expected sentiment, intent, topic of model tiny-classifier; got weather\n");
+  });
+});
