@@ -1,16 +1,16 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
  * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
- * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx` it takes `models/<id>/` as it is and writes it
- * as ONNX graphs instead.
+ * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx`
+ * it takes `models/<id>/` as it is and writes it as ONNX graphs instead.
  */
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
+import { averageCheckpoints } from "./export/average.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
@@ -18,12 +18,11 @@ import { writeModelFolder } from "./export/write-model.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
 import { shortlistOf } from "./shortlist/of-recipe.ts";
-import { readCheckpoint } from "./training/checkpoint.ts";
 import { loadHeads } from "./training/texts.ts";
 
 interface Options {
   run?: string;
-  checkpoint?: string;
+  checkpoint?: string[];
   out?: string;
   shortlist?: number | true;
   data?: string;
@@ -83,10 +82,8 @@ async function main(id: string, options: Options): Promise<void> {
   const trainFirst = `run npm run train -- ${id} first, or name its folder with --run`;
   const config = parseModelConfig(await readOrFail(join(runDir, "config.json"), trainFirst));
   const tokenizer = await readOrFail(join(runDir, "tokenizer.json"), trainFirst);
-  const checkpointPath = options.checkpoint ?? join(runDir, "best.safetensors");
-  if (!existsSync(checkpointPath)) throw new Error(`export: expected ${checkpointPath}; ${trainFirst}`);
-  const { parameters, progress } = await readCheckpoint(checkpointPath, config);
-  if (!parameters.every(Number.isFinite)) throw new Error(`export: ${checkpointPath} holds NaN or infinite weights`);
+  const checkpoints = options.checkpoint ?? [join(runDir, "best.safetensors")];
+  const { parameters, progress } = await averageCheckpoints(checkpoints, config, trainFirst);
 
   if (recipe.kind === "translation" && recipe.config.generation.shortlist && !options.shortlist) {
     throw new Error(`export: ${id} translates with a shortlist; add --shortlist`);
@@ -117,7 +114,7 @@ async function main(id: string, options: Options): Promise<void> {
 await new Command("export")
   .argument("<recipe>", "which model to export, e.g. multi30k-en-de")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
-  .option("--checkpoint <file>", "another checkpoint than the run's best.safetensors")
+  .option("--checkpoint <file...>", "another checkpoint than the run's best.safetensors, or several: their mean")
   .option("--out <dir>", "where to write the model (default: models/<recipe>)")
   .option("--shortlist [best]", "count a lexical shortlist, so many targets of each token", positiveInteger)
   .option("--data <dir>", "for dev and the shortlist: folder with a mirror of the data sets (or EDGE_SLM_DATA)")

@@ -7,7 +7,7 @@ export interface EvalOptions {
   cache?: string;
   limit?: number;
   kernels: KernelBuild;
-  float?: string;
+  float?: string[];
   json?: string;
   record?: true;
   /** Of translation. */

@@ -126,8 +126,10 @@ async function run(
   }
 }
 
-async function loadFloat(config: TranslationConfig, path: string): Promise<FloatTransformer> {
-  return new FloatTransformer(config, await readFloatWeights(path, config));
+async function loadFloat(config: TranslationConfig, paths: string[]): Promise<FloatTransformer> {
+  const [path, ...others] = paths;
+  if (others.length > 0) throw new Error(`eval: expected one float checkpoint of a translation, got ${paths.length}`);
+  return new FloatTransformer(config, await readFloatWeights(path!, config));
 }
 
 async function writeLines(path: string, lines: string[]): Promise<void> {

@@ -4,9 +4,9 @@
  */
 import { logSoftmax } from "../../worker/engine/heads.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { averageCheckpoints } from "../export/average.ts";
 import type { TextClassifier } from "../metrics/classify.ts";
 import { hostArray } from "../training/batches.ts";
-import { readCheckpoint } from "../training/checkpoint.ts";
 import { type Address, Arena } from "../training/cpu/memory.ts";
 import { runLogits } from "../training/cpu/network.ts";
 import { Tape, type Tensor } from "../training/cpu/tape.ts";
@@ -35,8 +35,8 @@ export class FloatClassifier implements TextClassifier {
   }
 
   /** @throws Error in one line if there is no such file, it is broken, or it belongs to another configuration */
-  static async load(path: string, config: ClassificationConfig): Promise<FloatClassifier> {
-    return new FloatClassifier(config, (await readCheckpoint(path, config)).parameters);
+  static async load(paths: string[], config: ClassificationConfig): Promise<FloatClassifier> {
+    return new FloatClassifier(config, (await averageCheckpoints(paths, config)).parameters);
   }
 
   async classify(texts: number[][], heads: number[]): Promise<Float64Array[][]> {

@@ -107,7 +107,7 @@ describe("evaluateClassification", () => {
     const model = await readModelFolder(modelDir);
     await evaluateClassification(model, config, recipe, {
       kernels: "relaxed",
-      float: checkpoint,
+      float: [checkpoint],
       json,
       record: true,
       explain: 5,
@@ -185,7 +185,7 @@ describe("classifyAll", () => {
 
 test("the float checkpoint answers as the int8 engine, whatever shares a row", async () => {
   const { int8, tokenizer } = await openModel();
-  const float = await FloatClassifier.load(checkpoint, config);
+  const float = await FloatClassifier.load([checkpoint], config);
   const texts = [...makeTexts("mood", 40, 4), ...makeTexts("intent", 20, 5)].map(({ text }) => tokenizer.encode(text));
   const [expected, together] = [await int8.classify(texts, [1, 0]), await float.classify(texts, [1, 0])];
   const alone = await float.classify(texts.slice(50, 51), [1, 0]);

@@ -62,7 +62,7 @@ test("the engine says what was trained, within the error of quantization", async
   const checkpoint = join(directory, "best.safetensors");
   const progress = { step: 0, epoch: 0, group: 0, bestScore: 0, bestStep: 0, elapsedS: 0 };
   await writeCheckpoint(checkpoint, config, parameters, progress);
-  const float = await FloatClassifier.load(checkpoint, config);
+  const float = await FloatClassifier.load([checkpoint], config);
   await rm(directory, { recursive: true });
   const { file } = quantizeModel(config, parameters);
   const engine = await loadClassifier(config, new Blob([file]).stream(), await loadKernels());

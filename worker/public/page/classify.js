@@ -19,16 +19,21 @@ const EXAMPLES = [
   "The striker scored twice as the visitors won the final in Madrid.",
   "How many people live in Tokyo?",
 ];
+const CHINESE_EXAMPLE = "房间很干净，服务也很好，下次还会再来。";
 /** Log-odds that are weaker decide nothing. */
 const LEAST_WEIGHT = 0.1;
 
 /** @param {Server} server */
 export function classifyPanel({ models, prices }) {
   const classifiers = models.filter(({ task }) => task === "classification");
-  const [model] = classifiers.toSorted((a, b) => b.heads.length - a.heads.length);
-  if (!model) return h("p", { class: "empty-note", ...said("classify.none") });
+  const [first] = classifiers.toSorted((a, b) => b.heads.length - a.heads.length);
+  if (!first) return h("p", { class: "empty-note", ...said("classify.none") });
 
-  const text = h("textarea", { id: "classify-text", class: "prose", lang: model.source_languages[0] ?? "" });
+  const chinese = classifiers.find(({ source_languages }) => source_languages.includes("zh"));
+  const readerOf = (/** @type {string} */ given) => (chinese && /\p{Script=Han}/u.test(given) ? chinese : first);
+  const examples = chinese ? [...EXAMPLES, CHINESE_EXAMPLE] : EXAMPLES;
+
+  const text = h("textarea", { id: "classify-text", class: "prose" });
   const run = h("button", { type: "submit", class: "primary", ...said("classify.run") });
   const problem = h("div");
   const result = h("div", { class: "result", id: "classify-result" });
@@ -40,9 +45,10 @@ export function classifyPanel({ models, prices }) {
     h(
       "div",
       { class: "examples" },
-      ...EXAMPLES.map((example) =>
-        h("button", { type: "button", class: "quiet", lang: "en", click: () => use(example) }, example),
-      ),
+      ...examples.map((example) => {
+        const lang = example === CHINESE_EXAMPLE ? "zh" : "en";
+        return h("button", { type: "button", class: "quiet", lang, click: () => use(example) }, example);
+      }),
     ),
     h("div", { class: "actions" }, run),
     problem,
@@ -54,12 +60,13 @@ export function classifyPanel({ models, prices }) {
   };
 
   let running = false;
-  let chosen = model.heads[0]?.name ?? "";
+  let chosen = first.heads[0]?.name ?? "";
   const classify = async () => {
     const given = text.value;
     if (running || given.trim() === "") return text.focus();
     running = true;
     run.setAttribute("aria-disabled", "true");
+    const model = readerOf(given);
     /** @type {import("./api.js").Call} */
     const call = { method: "POST", path: "/v1/classify", body: { text: given, model: model.id, explain: true } };
     const found = await attempt(problem, () => ask(call));

@@ -56,7 +56,9 @@ function sizes(models) {
 /** @param {Model} model @returns {import("./api.js").Call} */
 function sampleCall(model) {
   if (model.task === "classification") {
-    const body = { text: "How do I reset the password of my account?", model: model.id };
+    const isChinese = model.source_languages.includes("zh");
+    const sample = isChinese ? "请问我怎样才能重新设置账户的密码？" : "How do I reset the password of my account?";
+    const body = { text: sample, model: model.id };
     return { method: "POST", path: "/v1/classify", body };
   }
   const body = {
