@@ -22,6 +22,7 @@ import { type BenchedModel, benchModels } from "./bench/models/suite.ts";
 import { makeRandomClassifier } from "./bench/random-model.ts";
 import { benchTraining } from "./bench/training/suite.ts";
 import { buildBundle, weighBundle } from "./bench/worker/bundle.ts";
+import { benchClassifying } from "./bench/worker/classifying.ts";
 import { benchCold } from "./bench/worker/cold.ts";
 import { benchServing } from "./bench/worker/serving.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
@@ -83,9 +84,11 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
     const axes = await benchGrowth({ rounds: Math.min(rounds, 3), burstMs: MODEL_BURST_MS });
     return { table: formatGrowth(axes), figures: [], rows: axes };
   },
-  async serving(model, { warm }) {
+  async serving(model, { classifier = "multitask-en", warm }) {
     const bundle = await buildBundle();
-    return { figures: [...(await benchServing(bundle, model, warm)), await weighBundle(bundle)] };
+    const translating = await benchServing(bundle, model, warm);
+    const classifying = await benchClassifying(bundle, await readModelFolder(await findModelFolder(classifier)), warm);
+    return { figures: [...translating, ...classifying, await weighBundle(bundle)] };
   },
   async training({ manifest }, { rounds }) {
     return { figures: await benchTraining(expectTask("translation", manifest.config), rounds) };

@@ -236,10 +236,10 @@ describe("calibration", () => {
     expect(confidence).toBeCloseTo(20 / 21, 2);
   });
 
-  test("the threshold costs at most one in-scope text in a hundred", () => {
-    // In scope 200 right answers, ever surer; out of scope 50 unsure ones.
-    const inScope = Array.from({ length: 200 }, (_, i) => ({
-      logits: Float64Array.of(0.5 + i / 40, 0, -4),
+  test("the threshold costs at most one in-scope text in two hundred", () => {
+    // In scope 400 right answers, ever surer; out of scope 50 unsure ones.
+    const inScope = Array.from({ length: 400 }, (_, i) => ({
+      logits: Float64Array.of(0.5 + i / 80, 0, -4),
       expected: 0,
     }));
     const outOfScope = Array.from({ length: 50 }, () => ({ logits: Float64Array.of(0.5, 0, -4), expected: 2 }));

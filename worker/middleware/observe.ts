@@ -18,8 +18,8 @@ export function addObservation(app: App, metrics: Metrics): void {
     c.set("timings", {});
     await next();
     const ms = performance.now() - startMs;
-    c.header("x-request-id", c.var.requestId);
-    c.header("server-timing", serverTiming({ ...c.var.timings, total_ms: ms }));
+    c.res.headers.set("x-request-id", c.var.requestId);
+    c.res.headers.set("server-timing", serverTiming({ ...c.var.timings, total_ms: ms }));
     // The last one is the route's own, before it stand the middleware's.
     const route = matchedRoutes(c).at(-1)?.path ?? "*";
     const isKnown = !route.endsWith("*");

@@ -23,7 +23,9 @@ export interface Workerd {
   startMs: number;
   /** One request through HTTP. @returns the answer and the milliseconds until its body was read */
   translate(request: object): Promise<{ answer: Answer; ms: number }>;
-  /** The same with `stream: true`. @returns milliseconds until the first token came */
+  /** One request to /v1/classify. @returns milliseconds until its body was read */
+  classify(request: object): Promise<{ ms: number }>;
+  /** A translation with `stream: true`. @returns milliseconds until the first token came */
   firstToken(request: object): Promise<number>;
   /** A request that computes nothing. @returns milliseconds: what HTTP costs here */
   ping(): Promise<number>;
@@ -85,6 +87,7 @@ export async function startWorkerd({ directory, files }: Bundle, model: ModelFol
       const { text, ms } = await send("/v1/translate", request);
       return { answer: JSON.parse(text) as Answer, ms };
     },
+    classify: (request) => send("/v1/classify", request),
     firstToken: async (request) => (await send("/v1/translate", { ...request, stream: true })).firstMs,
     ping: async () => (await send("/health")).ms,
     cpuMs: async () => (processId === undefined ? undefined : cpuMs(processId)),
