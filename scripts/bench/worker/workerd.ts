@@ -43,7 +43,8 @@ const NAME = "edge-slm";
  */
 async function launch(modules: V4ModuleDefinition[], modulesRoot: string) {
   Object.assign(process.env, quietWrangler);
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
+  // Without the pages: miniflare's stand-in for their router is a Worker before ours, and takes as long as an answer.
+  const { assets: _, ...workerOptions } = unstable_getMiniflareWorkerOptions(configPath).workerOptions;
   const unsafeDirectSockets = [{ host: "127.0.0.1", port: 0 }];
   const worker = { ...workerOptions, name: NAME, modules, modulesRoot, unsafeDirectSockets };
   const options = convertV4MiniflareOptions({ cf: false, workers: [worker] });
