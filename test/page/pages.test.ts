@@ -240,6 +240,16 @@ describe.skipIf(!executablePath)("the pages", () => {
     await page.context().close();
   });
 
+  it("documents every operation", { timeout: TEST_MS }, async () => {
+    const page = await openPage("/docs");
+    const { paths } = await callApi<{ paths: Record<string, object> }>("/openapi.json");
+    await page.waitForSelector("#operations section, #operations article, #operations details");
+    const written = await shown(page, "body");
+    for (const path of Object.keys(paths)) expect(written).toContain(path);
+    await expectAccessible(page);
+    await page.context().close();
+  });
+
   it("shows the owner how the server is doing", { timeout: TEST_MS }, async () => {
     const { adminKey } = worker;
     await callApi("/v1/admin/accounts", { account: "acme" }, adminKey);
