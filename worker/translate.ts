@@ -95,44 +95,57 @@ export function planRows(plan: Plan, beamSize: number): number {
 
 /** Translates all sentences of all texts as one batch; the engine keeps its rows full and its memory bounded. */
 export async function translate(plan: Plan, model: Translator, options: TranslateOptions): Promise<Translation[]> {
-  return (await translateRanked(plan, model, options)).map(([best]) => best!);
+  const found = await searchAll(plan, model, options);
+  const translations: Translation[] = [];
+  for (const pieces of plan) {
+    const translation = new TranslationBuilder();
+    for (const piece of pieces) {
+      const [best, ...others] = found.get(piece) ?? [];
+      if (!best) {
+        translation.addVerbatim(piece);
+        continue;
+      }
+      const text = model.tokenizer.decode(best.tokens);
+      translation.addSentence(piece, best, text, await describePart(piece, text, best, others, model, options));
+    }
+    translations.push(translation.build(wantsParts(options)));
+  }
+  return translations;
 }
 
 /**
- * The same, and what else the beam found: of each text first the best translation, then those that are made of each
- * sentence's second, third, … as far as the beam is wide. The alternatives differ from each other.
+ * What else the beam found: of each text first the best translation, then those that are made of each sentence's second,
+ * third, … as far as the beam is wide. The alternatives differ from each other.
  */
 export async function translateRanked(
   plan: Plan,
   model: Translator,
-  options: TranslateOptions,
+  options: Omit<TranslateOptions, "alternatives" | "alignments">,
 ): Promise<Translation[][]> {
-  const sentences = plan.flat().filter((piece) => piece.tokens);
-  const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
-  const found = new Map(sentences.map((piece, i) => [piece, hypotheses[i]!]));
-  const translations: Translation[][] = [];
-  for (const pieces of plan) {
+  const found = await searchAll(plan, model, options);
+  return plan.map((pieces) => {
     const ranks = Math.max(1, ...pieces.map((piece) => found.get(piece)?.length ?? 1));
     const ranked = new Map<string, Translation>();
     for (let rank = 0; rank < ranks; rank++) {
       const translation = new TranslationBuilder();
       for (const piece of pieces) {
-        const [best, ...others] = found.get(piece) ?? [];
-        const hypothesis = others[rank - 1] ?? best;
-        if (!hypothesis) {
-          translation.addVerbatim(piece);
-          continue;
-        }
-        const text = model.tokenizer.decode(hypothesis.tokens);
-        const part = rank === 0 ? await describePart(piece, text, hypothesis, others, model, options) : undefined;
-        translation.addSentence(piece, hypothesis, text, part);
+        const hypotheses = found.get(piece);
+        const hypothesis = hypotheses?.[rank] ?? hypotheses?.[0];
+        if (hypothesis) translation.addSentence(piece, hypothesis, model.tokenizer.decode(hypothesis.tokens));
+        else translation.addVerbatim(piece);
       }
-      const built = translation.build(rank === 0 && wantsParts(options));
+      const built = translation.build(false);
       if (!ranked.has(built.text)) ranked.set(built.text, built);
     }
-    translations.push([...ranked.values()]);
-  }
-  return translations;
+    return [...ranked.values()];
+  });
+}
+
+/** The hypotheses of each sentence, best first; what goes through verbatim has none. */
+async function searchAll(plan: Plan, model: Translator, options: TranslateOptions): Promise<Map<Piece, Hypothesis[]>> {
+  const sentences = plan.flat().filter((piece) => piece.tokens);
+  const hypotheses = await generate(model.engine, sentences.map(tokensOf), options);
+  return new Map(sentences.map((piece, i) => [piece, hypotheses[i]!]));
 }
 
 function wantsParts({ alternatives, alignments }: TranslateOptions): boolean {
