@@ -150,7 +150,7 @@ function checkTensors(config: ModelConfig, header: Header): void {
       expected.set(`${name}_scale`, `F32 ${roundUp(n, TILE_N)}`);
       expected.set(`${name}_sum`, `I32 ${roundUp(n, TILE_N)}`);
     } else {
-      expected.set(name, `F32 ${kind === "positions" ? shape : roundUp(shape[0], TILE_N)}`);
+      expected.set(name, `F32 ${shape.length > 1 ? shape : roundUp(shape[0], TILE_N)}`);
     }
   }
   for (const [name, tensor] of expected) {

@@ -3,9 +3,11 @@ import type {
   ClassificationConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
+import type { HistorySet } from "../data/histories.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
@@ -91,4 +93,14 @@ export interface ClassificationRecipe {
   };
 }
 
-export type Recipe = TranslationRecipe | ClassificationRecipe;
+export interface RecommendationRecipe {
+  kind: "recommendation";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** Everything of `config.json` that does not come out of the data or of training. */
+  config: Omit<RecommendationConfig, "vocab_size" | "card"> & { card: { description: string } };
+  set: HistorySet;
+  training: TrainingOptions;
+}
+
+export type Recipe = TranslationRecipe | ClassificationRecipe | RecommendationRecipe;

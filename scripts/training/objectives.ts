@@ -3,18 +3,21 @@ import type { Array as NdArray } from "@jax-js/jax";
 import type {
   ClassificationConfig,
   EncoderClassificationConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
 import { type ClassificationBatch, classificationLoss } from "./classification.ts";
 import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
+import { type NextItemBatch, nextItemLoss } from "./next-item.ts";
 import { type TranslationBatch, translationLoss } from "./translation.ts";
 
 export type Objective =
   | { kind: "translation"; config: TranslationConfig }
   | { kind: "classification"; config: ClassificationConfig }
-  | { kind: "masked-tokens"; config: EncoderClassificationConfig };
+  | { kind: "masked-tokens"; config: EncoderClassificationConfig }
+  | { kind: "next-item"; config: RecommendationConfig };
 
 /** A batch on the device: every array consumed by the loss. */
 export type DeviceBatch = Record<string, NdArray>;
@@ -47,5 +50,8 @@ export function lossOf(objective: Objective): Loss {
     case "masked-tokens":
       return (params, batch, seed, regularization) =>
         maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);
+    case "next-item":
+      return (params, batch, seed, regularization) =>
+        nextItemLoss(params, batch as NextItemBatch, seed, objective.config, regularization);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The network on a tape: the same arithmetic as ../blocks.ts and the losses beside it (translation.ts, classification.ts,
- * masked-tokens.ts), which are its oracle in the tests.
+ * masked-tokens.ts, next-item.ts), which are its oracle in the tests.
  */
 import {
   type ClassificationConfig,
@@ -35,6 +35,8 @@ export function runLoss(
       return network.classificationLoss(arrays, expectTransformer(objective.config), labelSmoothing);
     case "masked-tokens":
       return network.maskedTokensLoss(arrays, labelSmoothing);
+    case "next-item":
+      return network.nextItemLoss(arrays, labelSmoothing);
   }
 }
 
@@ -159,22 +161,31 @@ class Network {
     );
   }
 
+  nextItemLoss(arrays: Arrays, smoothing: number): [number, number] {
+    const histories = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    if (histories.places.length === 0) return [0, 0];
+    const labels = histories.places.map((place) => arrays.label!.data[place]!);
+    const outputs = this.#encode(histories, true);
+    return this.#tape.softmaxRegression(outputs, this.#weights("embedding.weight"), smoothing, labels);
+  }
+
   /** [ΣT, d_model], normalized */
-  #encode(texts: Packed): Tensor {
+  #encode(texts: Packed, causal = false): Tensor {
     const tape = this.#tape;
-    let x = tape.dropout(this.#embed(texts));
+    let x = tape.dropout(this.#embed(texts, causal));
     for (let i = 0; i < this.#config.n_enc_layers; i++) {
       const layer = `encoder.${i}`;
-      x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, false));
+      x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, causal));
       x = tape.residual(x, this.#feedForward(x, layer));
     }
     return this.#norm(x, "encoder.norm");
   }
 
-  #embed({ tokens, positions }: Packed): Tensor {
+  #embed({ tokens, positions }: Packed, learned = false): Tensor {
     return this.#tape.embed(tokens, this.#weights("embedding.weight"), {
       positions,
       table: this.#weights("positions.weight"),
+      learned,
     });
   }
 
