@@ -23,6 +23,7 @@ import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
+import { addRecommend } from "./routes/recommend.ts";
 import { addStripe } from "./routes/stripe.ts";
 import { addTranslate } from "./routes/translate.ts";
 import { addTryHook } from "./routes/try-hook.ts";
@@ -53,6 +54,7 @@ export type AppType = Hono<
     RoutesOf<typeof addModels> &
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addRecommend> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
 >;
@@ -91,6 +93,7 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addRecommend(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

@@ -19,7 +19,7 @@ export const beautyRecommend: RecommendationRecipe = {
   },
   set: amazonBeauty,
   training: {
-    epochs: 40,
+    epochs: 24,
     rowsPerStep: { cpu: 32, webgpu: 64 },
     peakLearningRate: 1e-3,
     warmupSteps: 100,
@@ -27,7 +27,7 @@ export const beautyRecommend: RecommendationRecipe = {
     dropout: 0.5,
     labelSmoothing: 0,
     weightDecay: 0.05,
-    evaluateEvery: 2,
+    evaluateEvery: 1,
     seed: 1,
   },
 };

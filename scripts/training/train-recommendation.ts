@@ -2,6 +2,7 @@
 import { type RecommendationConfig, recommendationConfigSchema } from "../../worker/model/config.ts";
 import { type HistorySplits, splitHistories } from "../data/histories.ts";
 import type { RecommendationRecipe } from "../recipes/recipe.ts";
+import { setTokenVectors } from "./begin-embedding.ts";
 import { createRankingScore } from "./dev-score.ts";
 import { openConfig, openItems } from "./prepare.ts";
 import { recommendationTask } from "./recommendation-task.ts";
@@ -36,6 +37,7 @@ export async function trainRecommendation(recipe: RecommendationRecipe, options:
     training,
     task,
     scoreName: "NDCG@10, %",
+    initialize: (parameters) => setTokenVectors(parameters, config, splits.train, training.seed, "items"),
   });
   if (done) console.log(`done: best dev NDCG@10 ${score.toFixed(2)} % at step ${step}`);
   return done;

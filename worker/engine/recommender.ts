@@ -35,16 +35,22 @@ export class Recommender {
   readonly #runtime: Runtime;
   readonly #weights: CommonWeights;
   readonly #blocks: Blocks;
-  /** [N] f32, N = vocab_size rounded up to 16; undefined before the first history */
-  #scores: Address | undefined;
+  /** [N] f32, N = vocab_size rounded up to 16 */
+  readonly #scores: Address;
   /** [max_seq_len] i32: addresses of the rows that a layer's attention looks at */
-  #rows: Address | undefined;
+  readonly #rows: Address;
+  /** [d_model] f32: no position */
+  readonly #zeros: Address;
 
   constructor(config: RecommendationConfig, runtime: Runtime, weights: CommonWeights) {
     this.config = config;
     this.#runtime = runtime;
     this.#weights = weights;
     this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
+    this.#scores = runtime.allocate(weights.embedding.n * F32);
+    this.#rows = runtime.allocate(config.max_seq_len * 4);
+    this.#zeros = runtime.allocate(config.d_model * F32);
+    runtime.writeBytes(this.#zeros, new Uint8Array(config.d_model * F32));
   }
 
   /** Bytes of wasm memory this model holds now: weights and working buffers. */
@@ -71,20 +77,42 @@ export class Recommender {
     return this.#runtime.readFloats(this.#score(history), this.config.vocab_size);
   }
 
+  /**
+   * How much each item of a history speaks for each of some items: the share of its positive cosine with the item, in the
+   * space of the embedding. @returns [items][history], each summing up to 1, or zeros if nothing speaks for it
+   */
+  influences(history: readonly number[], items: readonly number[]): Float64Array[] {
+    const read = history.map((item) => this.#direction(item));
+    return items.map((item) => {
+      const wanted = this.#direction(item);
+      const near = Float64Array.from(read, (own) => Math.max(0, dot(own, wanted)));
+      const sum = near.reduce((total, value) => total + value, 0);
+      return sum === 0 ? near : near.map((value) => value / sum);
+    });
+  }
+
+  /** The row of an item, of length 1: [d_model] */
+  #direction(item: number): Float32Array {
+    const { x } = this.#blocks.reserve(1);
+    const { d_model } = this.config;
+    this.#runtime.embed(this.#weights.embedding, item, 1, this.#zeros, x);
+    const row = this.#runtime.readFloats(x, d_model);
+    const length = Math.sqrt(dot(row, row));
+    return length === 0 ? row : row.map((value) => value / length);
+  }
+
   /** [N] logits */
   #score(history: readonly number[]): Address {
     checkTokens(history, this.config);
     const blocks = this.#blocks;
     const runtime = this.#runtime;
     const { embedding, encoder } = this.#weights;
-    this.#scores ??= runtime.allocate(embedding.n * F32);
-    this.#rows ??= runtime.allocate(this.config.max_seq_len * 4);
     const count = history.length;
     const state = blocks.reserve(count);
     const rowBytes = this.config.d_model * F32;
     history.forEach((item, i) => {
       blocks.embed(item, count - 1 - i, state.x + i * rowBytes);
-      runtime.writeInt(this.#rows! + i * 4, state.wide + i * 3 * rowBytes);
+      runtime.writeInt(this.#rows + i * 4, state.wide + i * 3 * rowBytes);
     });
     encoder.layers.forEach((layer, i) => {
       this.#layer(layer, count, i === encoder.layers.length - 1, state);
@@ -101,7 +129,7 @@ export class Recommender {
     const rowBytes = this.config.d_model * F32;
     blocks.projectQkv(self, count, state);
     for (let row = last ? count - 1 : 0; row < count; row++) {
-      blocks.attend(row, 1, 3 * rowBytes, this.#rows!, row + 1, rowBytes, state);
+      blocks.attend(row, 1, 3 * rowBytes, this.#rows, row + 1, rowBytes, state);
     }
     if (last) {
       const offset = (count - 1) * rowBytes;
@@ -116,7 +144,7 @@ export class Recommender {
   /** The best of the scores. */
   #rank({ k, except = [], only }: Selection): Ranking {
     const runtime = this.#runtime;
-    const scores = this.#scores!;
+    const scores = this.#scores;
     let left = only ? only.length : this.config.vocab_size;
     const allowed = only && new Set(only);
     for (const item of new Set(except)) {
@@ -143,4 +171,10 @@ export class Recommender {
     const logSum = this.#runtime.logSumExp(n, scores, values[0]!);
     return { items: [...indices], logProbs: [...values].map((value) => value - logSum) };
   }
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }

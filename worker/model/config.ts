@@ -156,6 +156,8 @@ export const recommendationConfigSchema = z
     model_type: z.literal("edge-slm-recommender"),
     task: z.literal("recommendation"),
     ...network,
+    /** The first ids of the catalogue, for people who want to try it; `items.txt` has them all. */
+    most_popular: z.array(z.string()).max(20),
     card,
   })
   .refine(headsFit, HEADS_FIT);

@@ -7,8 +7,17 @@
  * probing): 14 bytes an item besides its id.
  */
 
+import { type RecommendationConfig, tensorSpecs } from "./config.ts";
+import { roundUp, TILE_N } from "./format.ts";
+
 /** Most bytes of an id: it has to fit into a line of a catalogue, and into an answer. */
 export const MAX_ITEM_ID_BYTES = 256;
+
+/**
+ * Most memory that a recommender may take, weights, working buffers and catalogue together. An isolate has 128 MB, and
+ * half of it is for the requests and for other models.
+ */
+export const MAX_RECOMMENDER_BYTES = 64e6;
 
 /** Places that are kept: of every sixteenth item. */
 const STRIDE = 16;
@@ -18,7 +27,7 @@ const NEWLINE = 10;
 const EMPTY = -1;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The text of an `items.txt`. */
 export function formatItems(ids: readonly string[]): string {
@@ -37,6 +46,38 @@ export function whyNoItemId(id: string): string | undefined {
 /** Bytes of memory that a catalogue takes whose file has so many. */
 export function catalogueBytes(items: number, fileBytes: number): number {
   return fileBytes + 4 * Math.ceil(items / STRIDE) + 4 * slotsFor(items);
+}
+
+/**
+ * Bytes that a recommender takes when it answers: weights, the scores of all items, the run state, the catalogue.
+ * @param fileBytes of its `items.txt`
+ */
+export function recommenderBytes(config: RecommendationConfig, fileBytes: number): number {
+  const weights = tensorSpecs(config).reduce((sum, { shape: [n, k], kind }) => {
+    // A byte a weight and eight for each row's scale and sum, or four a number.
+    return sum + (kind === "matrix" ? roundUp(n, TILE_N) * (k! + 8) : 4 * roundUp(n * (k ?? 1), TILE_N));
+  }, 0);
+  const { d_model, d_ff, vocab_size, max_seq_len } = config;
+  const scores = 4 * roundUp(vocab_size, TILE_N);
+  const state = max_seq_len * (8 * d_model + Math.max(d_model, d_ff) + 4 * Math.max(3 * d_model, d_ff));
+  return weights + scores + state + catalogueBytes(vocab_size, fileBytes);
+}
+
+/** @throws Error if it is more than an isolate can spare, naming what would fit */
+export function checkRecommenderMemory(config: RecommendationConfig, fileBytes: number): void {
+  const bytes = recommenderBytes(config, fileBytes);
+  if (bytes <= MAX_RECOMMENDER_BYTES) return;
+  const { vocab_size, d_model } = config;
+  const fits = Math.floor((d_model - (bytes - MAX_RECOMMENDER_BYTES) / vocab_size) / 16) * 16;
+  const advice = fits >= 16 ? `train it with a d_model of ${fits} at most` : "leave the rarest items out";
+  throw new Error(
+    `a recommender of ${vocab_size} items with a d_model of ${d_model} takes ${megabytes(bytes)} of memory; ` +
+      `expected at most ${megabytes(MAX_RECOMMENDER_BYTES)}: ${advice}`,
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function slotsFor(items: number): number {

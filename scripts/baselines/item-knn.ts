@@ -1,0 +1,114 @@
+/**
+ * Item-based nearest neighbours (Sarwar et al. 2001), what a recommender has to beat: two items are as near as the cosine
+ * of the users who took them, shrunk where few did (Bell & Koren 2007); an item's score is the sum over the history, in
+ * which what is longer ago counts less.
+ */
+import type { HistorySplits, Question } from "../data/histories.ts";
+import { CUTOFF } from "../metrics/recommend.ts";
+import { placeOf, type RankingQuality, rankingQuality } from "../metrics/ranking.ts";
+import { uniformStream } from "../training/random.ts";
+
+export interface KnnOptions {
+  /** Added to √(users of one · users of the other). */
+  shrinkage: number;
+  /** What an item of the history counts compared with the one after it. */
+  decay: number;
+}
+
+const SHRINKAGES = [0, 2, 5, 10, 20];
+const DECAYS = [1, 0.9, 0.8, 0.65, 0.5, 0.35];
+/** Questions that the options are chosen on, at most. */
+const MAX_TUNING = 4_000;
+/** Items of a history that are compared with one another: the work grows with its square. */
+const MAX_HISTORY = 200;
+
+/** How many users took both of two items. */
+export class ItemKnn {
+  readonly #users: Float64Array;
+  /** By item: the others, and how many users took both. */
+  readonly #others: Int32Array[];
+  readonly #together: Float32Array[];
+  readonly #scores: Float64Array;
+
+  constructor({ items, train }: Pick<HistorySplits, "items" | "train">) {
+    const histories = train.map((history) => [...new Set(history.slice(-MAX_HISTORY))]);
+    const takers: number[][] = items.map(() => []);
+    for (const [user, history] of histories.entries()) for (const item of history) takers[item]!.push(user);
+    this.#users = Float64Array.from(takers, ({ length }) => length);
+    this.#others = [];
+    this.#together = [];
+    this.#scores = new Float64Array(items.length);
+    const counts = new Float32Array(items.length);
+    for (const [item, users] of takers.entries()) {
+      const others: number[] = [];
+      for (const user of users) {
+        for (const other of histories[user]!) {
+          if (other === item) continue;
+          if (counts[other]!++ === 0) others.push(other);
+        }
+      }
+      this.#others.push(Int32Array.from(others));
+      this.#together.push(Float32Array.from(others, (other) => counts[other]!));
+      for (const other of others) counts[other] = 0;
+    }
+  }
+
+  /** The k best items that are not in the history; of equal ones the more popular first. */
+  rank(history: readonly number[], { shrinkage, decay }: KnnOptions, k: number): number[] {
+    const scores = this.#scores;
+    const users = this.#users;
+    const touched: number[] = [];
+    let weight = 1;
+    for (let i = history.length - 1; i >= 0 && weight > 1e-3; i--, weight *= decay) {
+      const item = history[i]!;
+      const others = this.#others[item]!;
+      const together = this.#together[item]!;
+      for (let j = 0; j < others.length; j++) {
+        const other = others[j]!;
+        if (scores[other] === 0) touched.push(other);
+        scores[other]! += (weight * together[j]!) / (Math.sqrt(users[item]! * users[other]!) + shrinkage);
+      }
+    }
+    const seen = new Set(history);
+    const ranking = touched
+      .filter((item) => !seen.has(item))
+      .sort((a, b) => scores[b]! - scores[a]! || a - b)
+      .slice(0, k);
+    for (const item of touched) scores[item] = 0;
+    return ranking;
+  }
+
+  quality(questions: readonly Question[], options: KnnOptions): RankingQuality {
+    return rankingQuality(
+      questions.map(({ history, next }) => placeOf(this.rank(history, options, CUTOFF), next)),
+    );
+  }
+
+  /** The options with the best NDCG@10 on questions, of some thousands of them. */
+  tune(questions: readonly Question[]): KnnOptions {
+    const uniform = uniformStream(1);
+    const share = MAX_TUNING / questions.length;
+    const some = questions.filter(() => uniform() < share);
+    let best: { options: KnnOptions; ndcg: number } | undefined;
+    for (const shrinkage of SHRINKAGES) {
+      for (const decay of DECAYS) {
+        const options = { shrinkage, decay };
+        const { ndcg } = this.quality(some, options);
+        if (!best || ndcg > best.ndcg) best = { options, ndcg };
+      }
+    }
+    return best!.options;
+  }
+}
+
+/** What everyone takes: the same for all, without what the user has. */
+export function popularityQuality({ items }: HistorySplits, questions: readonly Question[]): RankingQuality {
+  return rankingQuality(
+    questions.map(({ history, next }) => {
+      const seen = new Set(history);
+      const ranking: number[] = [];
+      for (let row = 0; ranking.length < CUTOFF && row < items.length; row++) if (!seen.has(row)) ranking.push(row);
+      return placeOf(ranking, next);
+    }),
+  );
+}
