@@ -1,5 +1,5 @@
 /**
- * `edge-slm translate` and `edge-slm classify`: texts from arguments, standard input, a file or a folder through the
+ * `edge-slm translate`, `edge-slm classify` and `edge-slm recommend`: texts, or histories of ids, from arguments, standard input, a file or a folder through the
  * Worker's engine in this process; no server, no network. A line is a text. What fails of it is told on standard error
  * with its place, and leaves its line empty; the exit code is 1 then.
  */
@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { type ClassifyOptions, openClassifier } from "./command/classifier.ts";
 import type { CommonOptions } from "./command/options.ts";
+import { openRecommender, type RecommendOptions } from "./command/recommender.ts";
 import { runCommand } from "./command/run.ts";
 import { openTranslator, type TranslateOptions } from "./command/translator.ts";
 import { KERNEL_BUILDS } from "./kernels.ts";
@@ -51,6 +52,17 @@ withCommon(program.command("classify"))
   .option("--threshold <share>", "no label that is less probable", share, 0)
   .action((texts: string[], options: CommonOptions & ClassifyOptions) =>
     runCommand(texts, options, () => openClassifier(options)).catch(fail),
+  );
+
+withCommon(program.command("recommend"))
+  .description("Recommends items to the owner of a history: a line of ids, oldest first, or a JSON list of them")
+  .option("--top-k <n>", "items to recommend, at most", positiveInteger, 10)
+  .option("--include-seen", "also what is in the history")
+  .option("--only <ids>", "nothing but these, separated by commas")
+  .option("--except <ids>", "none of these, separated by commas")
+  .action((ids: string[], options: CommonOptions & RecommendOptions) =>
+    // What stands on the command line is one history.
+    runCommand(ids.length > 0 ? [ids.join(" ")] : [], options, () => openRecommender(options)).catch(fail),
   );
 
 await program.parseAsync();

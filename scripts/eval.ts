@@ -1,13 +1,14 @@
 /**
  * `npm run eval -- <model>`: measures an int8 model through the Worker's engine and kernels on a split of its recipe's
- * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/translation.ts and
- * eval/classification.ts. Choose models on `dev`; the test splits are for the last word.
+ * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/translation.ts,
+ * eval/classification.ts and eval/recommendation.ts. Choose models on `dev`; the test splits are for the last word.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { expectTask } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { evaluateClassification } from "./eval/classification.ts";
 import type { EvalOptions } from "./eval/options.ts";
+import { evaluateRecommendation } from "./eval/recommendation.ts";
 import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { findRecipe } from "./recipes/index.ts";
@@ -16,6 +17,7 @@ import { findRecipe } from "./recipes/index.ts";
 const ONLY = {
   translation: ["beam", "lengthPenalty", "shortlist", "translations"],
   classification: ["task", "beside", "compare", "explain", "fairness"],
+  recommendation: ["reasons"],
 } as const;
 
 function nonNegative(text: string): number {
@@ -29,10 +31,10 @@ function nonNegative(text: string): number {
 const program = new Command("eval")
   .argument("<model>", "a model's id (models/<id>) or its folder, e.g. multi30k-en-de")
   .option("--recipe <id>", "whose data to take (default: the model's id)")
-  .option("--split <name>", "which split (default: dev of a translation, test of a classification)")
+  .option("--split <name>", "which split (default: dev of a translation, test of all else)")
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")
-  .option("--limit <n>", "only the first n sentences, or n random texts of each task", positiveInteger)
+  .option("--limit <n>", "only the first n sentences or users, or n random texts of each task", positiveInteger)
   .addOption(new Option("--kernels <build>", "which kernels").choices(["relaxed", "simd"]).default("relaxed"))
   .option("--float <file...>", "also measure this float checkpoint, or the mean of several")
   .option("--record", "write the int8 model's figures into its config.json and card.md")
@@ -47,7 +49,13 @@ const program = new Command("eval")
   .option("--beside <model>", "measure another classification model, too, e.g. lstm-en")
   .option("--no-compare", "without the models that are trained to stand beside it")
   .option("--fairness", "only whether the sentiment of a sentence depends on who is in it; needs no data")
-  .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger);
+  .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger)
+  .optionsGroup("Recommendation:")
+  .option(
+    "--reasons <n>",
+    "users of dev whose reasons are held against leaving items out (default: none)",
+    positiveInteger,
+  );
 
 async function main(model: string, options: EvalOptions & { recipe?: string }): Promise<void> {
   const folder = await readModelFolder(await findModelFolder(model));
@@ -56,15 +64,18 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
   if (recipe.kind !== config.task) {
     throw new Error(`eval: expected a recipe of ${config.task} as ${id} is, got ${recipe.id} of ${recipe.kind}`);
   }
-  const foreign = ONLY[config.task === "translation" ? "classification" : "translation"].find(
-    (name) => program.getOptionValueSource(name) === "cli",
-  );
+  const foreign = Object.entries(ONLY)
+    .filter(([task]) => task !== config.task)
+    .flatMap(([, names]) => [...names])
+    .find((name) => program.getOptionValueSource(name) === "cli");
   if (foreign !== undefined) {
     const flag = program.options.find((option) => option.attributeName() === foreign)!.long;
     throw new Error(`eval: ${flag} has no meaning for ${id}, a model of ${config.task}`);
   }
   if (recipe.kind === "translation") {
     await evaluateTranslation(folder, expectTask("translation", config), recipe, options);
+  } else if (recipe.kind === "recommendation") {
+    await evaluateRecommendation(folder, expectTask("recommendation", config), recipe, options);
   } else {
     await evaluateClassification(folder, expectTask("classification", config), recipe, options);
   }

@@ -1,6 +1,6 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
- * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
+ * `config.json`, `tokenizer.json` (`items.txt` of a recommender) and the card. Prints each matrix's rounding error. The folder is put in place in
  * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx`
  * it takes `models/<id>/` as it is and writes it as ONNX graphs instead.
  */
@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { vocabularyFile } from "../worker/model/manifest.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { averageCheckpoints } from "./export/average.ts";
@@ -30,6 +31,9 @@ interface Options {
   onnx?: string | true;
   json?: string;
 }
+
+/** What a run's score on dev is. */
+const SCORES = { translation: "BLEU", classification: "accuracy", recommendation: "NDCG@10" } as const;
 
 async function readOrFail(path: string, hint: string): Promise<string> {
   return readFile(path, "utf8").catch(() => {
@@ -55,15 +59,20 @@ async function exportedConfig(
   config: ModelConfig,
   {
     file,
-    tokenizer,
+    vocabulary,
     devScore,
     data,
-  }: { file: Uint8Array<ArrayBuffer>; tokenizer: string; devScore: number; data: DataOptions },
+  }: { file: Uint8Array<ArrayBuffer>; vocabulary: string; devScore: number; data: DataOptions },
 ): Promise<ModelConfig> {
   if (recipe.kind === "translation") {
     const { generation, card } = recipe.config;
     const quality = { "dev BLEU (int8, greedy)": Number(devScore.toFixed(2)) };
     return { ...expectTask("translation", config), generation, card: { ...card, quality } };
+  }
+  if (recipe.kind === "recommendation") {
+    const trained = expectTask("recommendation", config);
+    const quality = { "dev NDCG@10, %": Number(devScore.toFixed(2)) };
+    return { ...trained, card: { ...trained.card, ...recipe.config.card, quality } };
   }
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);
@@ -71,7 +80,7 @@ async function exportedConfig(
   checkHeads(trained, loaded);
   return calibratedConfig(
     { ...trained, card: { ...trained.card, description } },
-    await calibrate(trained, file, Tokenizer.fromJson(tokenizer), loaded),
+    await calibrate(trained, file, Tokenizer.fromJson(vocabulary), loaded),
   );
 }
 
@@ -81,7 +90,7 @@ async function main(id: string, options: Options): Promise<void> {
   const outDir = options.out ?? join("models", id);
   const trainFirst = `run npm run train -- ${id} first, or name its folder with --run`;
   const config = parseModelConfig(await readOrFail(join(runDir, "config.json"), trainFirst));
-  const tokenizer = await readOrFail(join(runDir, "tokenizer.json"), trainFirst);
+  const vocabulary = await readOrFail(join(runDir, vocabularyFile(config.task)), trainFirst);
   const checkpoints = options.checkpoint ?? [join(runDir, "best.safetensors")];
   const { parameters, progress } = await averageCheckpoints(checkpoints, config, trainFirst);
 
@@ -90,11 +99,11 @@ async function main(id: string, options: Options): Promise<void> {
   }
   const best = options.shortlist === true ? undefined : options.shortlist;
   const data = { dataDir: options.data, cacheDir: options.cache };
-  const shortlist = options.shortlist ? await shortlistOf(recipe, config, tokenizer, data, best) : undefined;
+  const shortlist = options.shortlist ? await shortlistOf(recipe, config, vocabulary, data, best) : undefined;
   const { file, errors } = quantizeModel(config, parameters, shortlist);
-  const exported = await exportedConfig(recipe, config, { file, tokenizer, devScore: progress.bestScore, data });
+  const exported = await exportedConfig(recipe, config, { file, vocabulary, devScore: progress.bestScore, data });
 
-  await writeModelFolder(outDir, { id, config: exported, tokenizer, file, parameters: parameters.length });
+  await writeModelFolder(outDir, { id, config: exported, vocabulary, file, parameters: parameters.length });
 
   const width = Math.max(...errors.map(({ name }) => name.length));
   console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);
@@ -104,7 +113,7 @@ async function main(id: string, options: Options): Promise<void> {
       `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
     );
   }
-  const score = `dev ${exported.task === "translation" ? "BLEU" : "accuracy"} ${progress.bestScore.toFixed(2)}`;
+  const score = `dev ${SCORES[exported.task]} ${progress.bestScore.toFixed(2)}`;
   console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, ${score}; next: npm run eval -- ${id}`);
   if (exported.task === "classification") console.log(formatCalibration(exported));
   if (options.json)

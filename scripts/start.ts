@@ -16,6 +16,12 @@ import { ensureSecrets } from "./start/secrets.ts";
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 60_000;
 
+const PAID_FOR = {
+  translation: "Translations",
+  classification: "Classifications",
+  recommendation: "Recommendations",
+} as const;
+
 interface StartOptions {
   port: number;
   model?: string;
@@ -56,17 +62,15 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     // One model of each kind is enough to see.
     const tasks = new Map(models.toReversed().map(({ manifest }) => [manifest.config.task, manifest]));
     for (const { config } of tasks.values()) {
-      const { path, body, readAnswer } = firstQuestion(config);
+      const { path, body, text, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
       if ("demand" in answer) {
-        console.log(
-          `\n${config.task === "translation" ? "Translations" : "Classifications"} are paid for: ${answer.demand}`,
-        );
+        console.log(`\n${PAID_FOR[config.task]} are paid for: ${answer.demand}`);
         continue;
       }
       console.log(`
 The first answer, by ${answer.model.id}:
-  ${body.text}
+  ${text}
   ${readAnswer(answer)}
 
 Try it:

@@ -1,6 +1,7 @@
 /**
  * `npm run train -- <recipe>`: gets the data, trains the vocabulary and the network, keeps the best checkpoint.
  * `npm run train -- classify --data FILE`: a classifier of one's own, from a table to a model in the local bucket.
+ * `npm run train -- recommend --data FILE`: the same for a recommender, from a table of who took what.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { Recipe } from "./recipes/recipe.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
+import { type OwnRecommenderOptions, trainOwnRecommender } from "./train/own-recommender.ts";
 import type { DeviceName } from "./training/replica.ts";
 import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
@@ -86,4 +88,16 @@ withDevice(program.command("classify"))
   .option("--no-upload", "do not put it into the local bucket")
   .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
   .action((options: OwnOptions) => trainOwn(options).then(end, fail));
+withDevice(program.command("recommend"))
+  .summary("trains a recommender of your own table of who took what")
+  .allowExcessArguments(false)
+  .requiredOption("--data <file>", "CSV with a header line, or JSON lines: interactions.csv")
+  .option("--user <column>", "the column of users (default: found by its name)")
+  .option("--item <column>", "the column of items (default: found by its name)")
+  .option("--time <column>", "the column of times, numbers or dates (default: found by its name, else the rows' order)")
+  .option("--name <id>", "what the model is called (default: the file's name)")
+  .option("--epochs <n>", "instead of what suits the number of rows", positiveInteger)
+  .option("--no-upload", "do not put it into the local bucket")
+  .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
+  .action((options: OwnRecommenderOptions) => trainOwnRecommender(options).then(end, fail));
 await program.parseAsync();

@@ -73,7 +73,10 @@ export function recommend(
   const recommendations = items.map((row, i) => ({
     id: catalogue.idOf(row),
     probability: round(Math.exp(logProbs[i]!)),
-    because: reasons(read, influences[i]!).map(({ item, share }) => ({ id: catalogue.idOf(item), share: round(share) })),
+    because: reasons(read, influences[i]!).map(({ item, share }) => ({
+      id: catalogue.idOf(item),
+      share: round(share),
+    })),
   }));
   return { recommendations, based_on: "history", ...facts };
 }

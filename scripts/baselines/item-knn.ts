@@ -4,8 +4,8 @@
  * which what is longer ago counts less.
  */
 import type { HistorySplits, Question } from "../data/histories.ts";
-import { CUTOFF } from "../metrics/recommend.ts";
 import { placeOf, type RankingQuality, rankingQuality } from "../metrics/ranking.ts";
+import { CUTOFF } from "../metrics/recommend.ts";
 import { uniformStream } from "../training/random.ts";
 
 export interface KnnOptions {
@@ -79,9 +79,7 @@ export class ItemKnn {
   }
 
   quality(questions: readonly Question[], options: KnnOptions): RankingQuality {
-    return rankingQuality(
-      questions.map(({ history, next }) => placeOf(this.rank(history, options, CUTOFF), next)),
-    );
+    return rankingQuality(questions.map(({ history, next }) => placeOf(this.rank(history, options, CUTOFF), next)));
   }
 
   /** The options with the best NDCG@10 on questions, of some thousands of them. */

@@ -25,6 +25,12 @@ function kindRows(config: ModelConfig): Row[] {
       ["n_enc_layers, n_dec_layers", `${config.n_enc_layers}, ${config.n_dec_layers}`],
     ];
   }
+  if (config.task === "recommendation") {
+    return [
+      ["items of a history, at most", config.max_seq_len],
+      ["n_enc_layers", config.n_enc_layers],
+    ];
+  }
   const heads = config.heads.map(({ name, labels }) => `${name} (${labels.length})`);
   return [
     ["languages", config.source_languages.join(", ")],
@@ -54,7 +60,7 @@ export function modelCard({ id, config, parameters, bytes, command }: CardFacts)
       ["parameters", parameters.toLocaleString("en")],
       ["bytes (int8)", bytes.toLocaleString("en")],
       sizesRow(config),
-      ["vocab_size", config.vocab_size],
+      [config.task === "recommendation" ? "items" : "vocab_size", config.vocab_size],
       ...kindRows(config),
       ["licence", card.licence],
     ]),

@@ -31,9 +31,11 @@ export interface OnnxTranslation {
 /**
  * @param file the bytes of a `model.safetensors` exported for this config
  * @returns the bytes of each file, by its name
+ * @throws Error if the model is a recommender
  */
 export function exportOnnx(config: ModelConfig, file: Uint8Array): Record<string, Uint8Array<ArrayBuffer>> {
   if (config.task === "classification") return { "model.onnx": exportClassification(config, file) };
+  if (config.task === "recommendation") throw new Error("export: expected a model that reads text, got a recommender");
   const { encoder, decoder } = exportTranslation(config, file);
   return { "encoder.onnx": encoder, "decoder.onnx": decoder };
 }

@@ -98,7 +98,7 @@ export interface RecommendationRecipe {
   /** Names the run and the model: `models/<id>`. */
   id: string;
   /** Everything of `config.json` that does not come out of the data or of training. */
-  config: Omit<RecommendationConfig, "vocab_size" | "card"> & { card: { description: string } };
+  config: Omit<RecommendationConfig, "vocab_size" | "most_popular" | "card"> & { card: { description: string } };
   set: HistorySet;
   training: TrainingOptions;
 }

@@ -3,7 +3,9 @@ import type { ModelConfig } from "../../worker/model/config.ts";
 
 export interface Question {
   path: string;
-  body: { text: string } & Record<string, string>;
+  body: Record<string, unknown>;
+  /** What is asked, for people. */
+  text: string;
   /** The line to print of the answer's JSON. */
   readAnswer: (answer: FirstAnswer) => string;
 }
@@ -12,6 +14,7 @@ export interface Question {
 export interface FirstAnswer {
   model: { id: string };
   translations?: { text: string }[];
+  recommendations?: { id: string }[];
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
 }
 
@@ -28,17 +31,30 @@ const TO_CLASSIFY: Record<string, string> = {
 };
 
 export function firstQuestion(config: ModelConfig): Question {
+  if (config.task === "recommendation") {
+    const history = config.most_popular.slice(0, 3);
+    return {
+      path: "/v1/recommend",
+      body: { history, top_k: 5 },
+      text: `history: ${history.join(", ")}`,
+      readAnswer: ({ recommendations }) => recommendations!.map(({ id }) => id).join(", "),
+    };
+  }
   const source = config.source_languages[0]!;
   if (config.task === "translation") {
+    const text = TO_TRANSLATE[source] ?? "Hello.";
     return {
       path: "/v1/translate",
-      body: { text: TO_TRANSLATE[source] ?? "Hello.", source, target: config.target_languages[0]! },
+      body: { text, source, target: config.target_languages[0]! },
+      text,
       readAnswer: ({ translations }) => translations![0]!.text,
     };
   }
+  const text = TO_CLASSIFY[source] ?? "Hello.";
   return {
     path: "/v1/classify",
-    body: { text: TO_CLASSIFY[source] ?? "Hello." },
+    body: { text },
+    text,
     readAnswer: ({ classifications }) =>
       Object.entries(classifications![0]!.tasks)
         .map(([task, { label, reason }]) => `${task}: ${label ?? reason}`)

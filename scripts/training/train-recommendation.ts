@@ -9,6 +9,9 @@ import { recommendationTask } from "./recommendation-task.ts";
 import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 
+/** Of the most popular items, as examples in `config.json`. */
+const SHOWN = 12;
+
 /** @returns whether it came to the end, or was stopped */
 export async function trainRecommendation(recipe: RecommendationRecipe, options: RunOptions): Promise<boolean> {
   const { id, set } = recipe;
@@ -52,6 +55,7 @@ function configOf(recipe: RecommendationRecipe, splits: HistorySplits): Recommen
   return {
     ...recipe.config,
     vocab_size: splits.items.length,
+    most_popular: splits.items.slice(0, SHOWN),
     card: {
       ...recipe.config.card,
       licence: "see the training data",

@@ -91,6 +91,12 @@ export class Recommender {
     });
   }
 
+  /** What the latest item looks at in the last layer: [history], mean over heads, Σ = 1; parameters as of `recommend`. */
+  attention(history: readonly number[]): Float32Array {
+    this.#score(history);
+    return this.#blocks.attentionWeights(history.length);
+  }
+
   /** The row of an item, of length 1: [d_model] */
   #direction(item: number): Float32Array {
     const { x } = this.#blocks.reserve(1);

@@ -25,7 +25,10 @@ const requestSchema = z
     top_k: z.int().min(1).max(MAX_RECOMMENDATIONS).default(10).openapi({ description: "Most items to list" }),
     filter: z
       .strictObject({
-        only: z.array(idSchema).optional().openapi({ description: "Nothing but these: what is in stock, or of a brand" }),
+        only: z
+          .array(idSchema)
+          .optional()
+          .openapi({ description: "Nothing but these: what is in stock, or of a brand" }),
         except: z.array(idSchema).optional().openapi({ description: "None of these" }),
       })
       .default({}),

@@ -1,13 +1,13 @@
 /** The engine in workerd: a Worker whose routes load and time a model for each task. Never deployed. */
 import relaxed from "../../../build/kernels/relaxed.wasm";
 import simd from "../../../build/kernels/simd.wasm";
-import type { ModelConfig } from "../../../worker/model/config.ts";
+import type { ClassificationConfig, TranslationConfig } from "../../../worker/model/config.ts";
 import type { KernelBuild } from "../../kernels.ts";
 import { ClassificationBench } from "./classification.ts";
 import { TranslationBench } from "./translation.ts";
 
 export interface LoadRequest {
-  config: ModelConfig;
+  config: TranslationConfig | ClassificationConfig;
   build: KernelBuild;
 }
 
