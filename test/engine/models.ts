@@ -1,7 +1,8 @@
 /** The tiny fixtures in Node, in both kernel builds, and beside them the naive reference of the same weights. */
 import { readFileSync } from "node:fs";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadTransformer } from "../../worker/engine/load.ts";
+import { loadClassifier, loadRecommender, loadTransformer } from "../../worker/engine/load.ts";
+import type { Recommender } from "../../worker/engine/recommender.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
   type EncoderClassificationConfig,
@@ -9,6 +10,7 @@ import {
   type LstmClassificationConfig,
   lstmClassificationConfigSchema,
   parseConfigOf,
+  type RecommendationConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
@@ -28,6 +30,13 @@ export const lstmConfig: LstmClassificationConfig = lstmClassificationConfigSche
   JSON.parse(read("tiny-lstm/config.json").toString()),
 );
 export const lstmWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-lstm/model.safetensors"));
+
+export const recommenderConfig: RecommendationConfig = parseConfigOf(
+  "recommendation",
+  read("tiny-recommender/config.json").toString(),
+);
+export const recommenderWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-recommender/model.safetensors"));
+export const recommenderItems: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-recommender/items.txt"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -66,3 +75,9 @@ export const referenceClassifier = (changes: Partial<EncoderClassificationConfig
 export function loadTinyLstm(build: Build = "relaxed"): Promise<Classifier> {
   return loadClassifier(lstmConfig, streamOf(lstmWeights), kernelsOf(build));
 }
+
+export function loadTinyRecommender(build: Build = "relaxed"): Promise<Recommender> {
+  return loadRecommender(recommenderConfig, streamOf(recommenderWeights), kernelsOf(build));
+}
+
+export const referenceRecommender = (): ReferenceModel => new ReferenceModel(recommenderConfig, recommenderWeights);
