@@ -7,7 +7,7 @@ import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
 import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
-import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
+import { fileKey, type Manifest, type ModelFileName, manifestKey, vocabularyFile } from "../../worker/model/manifest.ts";
 import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
 import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
@@ -15,32 +15,43 @@ import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
 import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
 import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
 import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
+import recommenderConfigJson from "../fixtures/tiny-recommender/config.json?raw";
+import recommenderItems from "../fixtures/tiny-recommender/items.txt?raw";
+import recommenderWeightsUrl from "../fixtures/tiny-recommender/model.safetensors?url&inline";
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);
+export const recommenderConfig = parseConfigOf("recommendation", recommenderConfigJson);
 export const classifierConfig = parseConfigOf("classification", classifierConfigJson);
 export { tokenizerJson };
 
 interface Fixture {
   config: ModelConfig;
-  tokenizerJson: string;
+  /** Text of tokenizer.json, or of items.txt. */
+  vocabulary: string;
   weightsUrl: string;
 }
 
-const translator: Fixture = { config: tinyConfig, tokenizerJson, weightsUrl };
+const translator: Fixture = { config: tinyConfig, vocabulary: tokenizerJson, weightsUrl };
 const classifier: Fixture = {
   config: classifierConfig,
-  tokenizerJson: classifierTokenizerJson,
+  vocabulary: classifierTokenizerJson,
   weightsUrl: classifierWeightsUrl,
 };
 
 const lstm: Fixture = {
   config: parseConfigOf("classification", lstmConfigJson),
-  tokenizerJson: lstmTokenizerJson,
+  vocabulary: lstmTokenizerJson,
   weightsUrl: lstmWeightsUrl,
+};
+
+const recommender: Fixture = {
+  config: recommenderConfig,
+  vocabulary: recommenderItems,
+  weightsUrl: recommenderWeightsUrl,
 };
 
 async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -72,6 +83,11 @@ export function putLstm(id: string): Promise<Manifest> {
   return putFixture(lstm, id, {});
 }
 
+/** The same of the one for recommendation. */
+export function putRecommender(id: string, options: ModelOptions<typeof recommenderConfig> = {}): Promise<Manifest> {
+  return putFixture(recommender, id, options);
+}
+
 async function putFixture(
   fixture: Fixture,
   id: string,
@@ -81,7 +97,7 @@ async function putFixture(
   const encoder = new TextEncoder();
   const contents: [ModelFileName, Uint8Array][] = [
     ["config.json", encoder.encode(JSON.stringify(merged))],
-    ["tokenizer.json", encoder.encode(fixture.tokenizerJson)],
+    [vocabularyFile(fixture.config.task), encoder.encode(fixture.vocabulary)],
     ["model.safetensors", await fetchBytes(fixture.weightsUrl)],
   ];
   const version = (await sha256(encoder.encode(id + JSON.stringify(merged)))).slice(0, 12);
@@ -125,6 +141,8 @@ export interface Client {
   translate: (body: object) => Promise<Response>;
   /** POSTs to /v1/classify. */
   classify: (body: object) => Promise<Response>;
+  /** POSTs to /v1/recommend. */
+  recommend: (body: object) => Promise<Response>;
 }
 
 /** A fresh isolate, as it were: an app whose store is empty. */
@@ -147,6 +165,7 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     request,
     translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
     classify: (body) => post("/v1/classify", body),
+    recommend: (body) => post("/v1/recommend", body),
   };
 }
 
@@ -172,6 +191,15 @@ export interface ClassifyAnswer {
     windows: number;
   }[];
   timing: Record<"load_ms" | "queue_ms" | "classify_ms", number>;
+}
+
+export interface RecommendAnswer {
+  model: { id: string; version: string };
+  recommendations: { id: string; probability: number | null; because: { id: string; share: number }[] }[];
+  based_on: "history" | "popularity";
+  history_items: number;
+  unknown: { history: string[]; filter: string[] };
+  timing: Record<"load_ms" | "queue_ms" | "recommend_ms", number>;
 }
 
 export interface TaskAnswer {

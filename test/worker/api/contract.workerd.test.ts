@@ -5,7 +5,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { ADMIN_KEY, type Customer, openShop } from "../billing/shop.ts";
-import { bucket, makeClient, putClassifier, putModel } from "../harness.ts";
+import { bucket, makeClient, putClassifier, putModel, putRecommender } from "../harness.ts";
 
 interface Media {
   schema: Schema;
@@ -44,6 +44,7 @@ const withoutModels = makeClient({ ADMIN_KEY, MODELS: brokenBucket });
 beforeAll(async () => {
   await putModel("multi30k-en-de");
   await putClassifier("multitask-en");
+  await putRecommender("beauty-recommend");
 });
 
 /** What differs from an operation's example. */
@@ -167,7 +168,7 @@ async function expectDocumented(operation: Described, response: Response, status
 }
 
 const isPaid = ({ operationId }: Described) =>
-  ["translate", "classify", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
+  ["translate", "classify", "recommend", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
 const without = (name: string) => makeClient({ BILLING: "on", ADMIN_KEY, [name]: "" });
 
 /** A call by a customer that has a key of its own. LibreTranslate's clients have it in the body. */
@@ -185,6 +186,15 @@ async function asCustomer(operation: Described, credit: number, options: object 
 async function atOnce(operation: Described, change: Change, status: number): Promise<Response> {
   const responses = await Promise.all(Array.from({ length: 4 }, () => call(operation, change)));
   return responses.find((response) => response.status === status) ?? responses[0]!;
+}
+
+/** What is no longer the same request, of routes that can work with any: under a key that was used it is refused. */
+const ANOTHER: Record<string, object> = { recommend: { top_k: 1 } };
+
+async function reuseKey(operation: Described, another: object): Promise<Response> {
+  const change = await asCustomer(operation, 1_000_000, {}, { "idempotency-key": crypto.randomUUID() });
+  await call(operation, change);
+  return call(operation, { ...change, body: { ...(exampleOf(operation) as object), ...another } });
 }
 
 /** What a body is like that a route cannot work with. */
@@ -248,6 +258,8 @@ const provocations: Record<number, (operation: Described) => Promise<Response> |
   413: (operation) => call(operation, { body: "x".repeat(1_000_000) }),
   415: (operation) => call(operation, { headers: { "content-type": "text/plain" } }),
   422: (operation) => {
+    const another = ANOTHER[operation.operationId];
+    if (another) return reuseKey(operation, another);
     const change = UNPROCESSABLE[operation.operationId];
     return change && call(operation, { body: { ...(exampleOf(operation) as object), ...change } });
   },
