@@ -8,6 +8,7 @@ import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type {
   EncoderClassificationConfig,
   LstmClassificationConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 
@@ -52,6 +53,21 @@ export const TINY_CLASSIFIER: EncoderClassificationConfig = {
   card: { description: "", licence: "", training_data: [], quality: {} },
 };
 
+export const TINY_RECOMMENDER: RecommendationConfig = {
+  model_type: "edge-slm-recommender",
+  task: "recommendation",
+  d_model: 32,
+  d_ff: 64,
+  n_heads: 2,
+  n_enc_layers: 2,
+  vocab_size: 30,
+  max_seq_len: 10,
+  activation: "gelu",
+  layer_norm_eps: 1e-5,
+  most_popular: [],
+  card: { description: "", licence: "", training_data: [], quality: {} },
+};
+
 const { d_ff: _, n_heads: _n, activation: _a, layer_norm_eps: _l, ...shared } = TINY_CLASSIFIER;
 
 export const TINY_LSTM: LstmClassificationConfig = {
@@ -80,5 +96,19 @@ export function reversals(count: number, seed: number, maxLength = 6): TokenPair
     const length = 1 + Math.floor(uniform() * maxLength);
     const source = Array.from({ length }, () => 3 + Math.floor(uniform() * (TINY.vocab_size - 3)));
     return { source, target: [...source].reverse() };
+  });
+}
+
+/** Histories to learn: of ten items in a circle the next is three further, and now and then any of the others comes between. */
+export function circles(count: number, seed: number): number[][] {
+  const uniform = uniformStream(seed);
+  return Array.from({ length: count }, () => {
+    const length = 3 + Math.floor(uniform() * 8);
+    let last = Math.floor(uniform() * 10);
+    return Array.from({ length }, () => {
+      if (uniform() < 0.1) return 10 + Math.floor(uniform() * (TINY_RECOMMENDER.vocab_size - 10));
+      last = (last + 3) % 10;
+      return last;
+    });
   });
 }

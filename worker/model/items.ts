@@ -123,6 +123,8 @@ export class Catalogue {
 
   /** The row of an id, or undefined if the catalogue does not have it. */
   rowOf(id: string): number | undefined {
+    // What cannot be an id would be compared as another text, or across lines.
+    if (whyNoItemId(id) !== undefined) return undefined;
     const wanted = encoder.encode(id);
     const slot = this.#find(wanted, 0, wanted.length);
     const row = this.#slots[slot]!;

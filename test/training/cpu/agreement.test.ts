@@ -1,6 +1,7 @@
 /** Our own forward and backward pass beside jax-js's, which differentiates the same network by itself. */
 import { expect, test } from "vitest";
 import type { HostBatch } from "../../../scripts/training/batches.ts";
+import { nextItemBatches } from "../../../scripts/training/item-batches.ts";
 import { lstmBatches } from "../../../scripts/training/lstm-batches.ts";
 import type { Objective } from "../../../scripts/training/objectives.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
@@ -9,7 +10,7 @@ import { createReplica } from "../../../scripts/training/replicas.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
-import { countedTexts, reversals, TINY, TINY_CLASSIFIER, TINY_LSTM } from "../tiny.ts";
+import { circles, countedTexts, reversals, TINY, TINY_CLASSIFIER, TINY_LSTM, TINY_RECOMMENDER } from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
 const pairs = { rows: 3, sourceLength: 20, targetLength: 24 };
@@ -34,6 +35,11 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
   {
     objective: { kind: "classification", config: TINY_LSTM },
     batch: [...lstmBatches(countedTexts(11, 25, 11), { rows: 12, length: 12, slots: 1 }, TINY_LSTM, 1, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "next-item", config: TINY_RECOMMENDER },
+    // More positions than the product of the output takes at a time.
+    batch: [...nextItemBatches(circles(40, 26), { rows: 25, length: 10 }, 1, 1)][0]![0]!,
   },
 ];
 
