@@ -9,6 +9,8 @@ export type Sequences = string[][];
 
 export interface HistorySet {
   id: string;
+  /** What its figures are called by. */
+  title: string;
   /** For the model card. */
   card: { name: string; url: string; licence: string };
   /** @throws Error as of `readRows` */

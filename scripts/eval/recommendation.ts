@@ -22,6 +22,8 @@ import { formatReasons, measureReasons } from "./reasons.ts";
 
 export interface Compared {
   name: string;
+  /** What the card calls it; undefined of the model itself. */
+  baseline?: string;
   quality: RankingQuality;
 }
 
@@ -48,7 +50,7 @@ export async function evaluateRecommendation(
   console.log(formatQualities(rows));
   const reasons = options.reasons && measureReasons(model, splits.dev.slice(0, options.reasons));
   if (reasons) console.log(`\n${formatReasons(reasons)}`);
-  if (options.record) await recordQuality(folder.directory, cardFigures(split, rows));
+  if (options.record) await recordQuality(folder.directory, cardFigures(`${recipe.set.title}: ${split}`, rows));
   if (options.json) {
     const qualities = Object.fromEntries(rows.map(({ name, quality }) => [name, quality]));
     await writeJson(options.json, {
@@ -71,9 +73,10 @@ export function compareBaselines(splits: HistorySplits, questions: readonly Ques
   const knn = new ItemKnn(splits);
   const tuned = knn.tune(splits.dev);
   return [
-    { name: "popularity", quality: popularityQuality(splits, questions) },
+    { name: "popularity", baseline: "popularity", quality: popularityQuality(splits, questions) },
     {
       name: `item-kNN (shrinkage ${tuned.shrinkage}, decay ${tuned.decay}, by dev)`,
+      baseline: "item-kNN",
       quality: knn.quality(questions, tuned),
     },
   ];
@@ -86,15 +89,17 @@ export function formatQualities(rows: readonly Compared[]): string {
   );
 }
 
-/** What the card says: ours, and what it stands beside. */
-export function cardFigures(split: string, rows: readonly Compared[]): Record<string, number> {
-  const kinds = ["popularity", "item-kNN", undefined];
+/**
+ * What the card says: ours, and what it stands beside.
+ * @param where data set and split, or split alone
+ */
+export function cardFigures(where: string, rows: readonly Compared[]): Record<string, number> {
   return Object.fromEntries(
-    rows.flatMap(({ quality: { recall, ndcg } }, i) => {
-      const of = kinds[i] === undefined ? "" : ` of ${kinds[i]}`;
+    rows.flatMap(({ baseline, quality: { recall, ndcg } }) => {
+      const of = baseline === undefined ? "" : ` of ${baseline}`;
       return [
-        [`${split} Recall@${CUTOFF}${of}, %`, Number(percent(recall))],
-        [`${split} NDCG@${CUTOFF}${of}, %`, Number(percent(ndcg))],
+        [`${where} Recall@${CUTOFF}${of}, %`, Number(percent(recall))],
+        [`${where} NDCG@${CUTOFF}${of}, %`, Number(percent(ndcg))],
       ];
     }),
   );

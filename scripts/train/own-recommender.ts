@@ -110,7 +110,7 @@ export function ownRecommendationRecipe(
     kind: "recommendation",
     id,
     config: { ...config, ...sizesFor(items), card: { description: `What comes next in the histories of ${name}.` } },
-    set: { id, card: { name, url: "", licence: "your own" }, load: async () => sequences },
+    set: { id, title: name, card: { name, url: "", licence: "your own" }, load: async () => sequences },
     training: { ...training, epochs },
   };
 }

@@ -93,7 +93,10 @@ it("a million items answer within the memory that recommenderBytes promises", as
   const ids = new TextEncoder().encode(Array.from({ length: ITEMS }, (_, i) => `item-${i}\n`).join(""));
   const engine = await loadRecommender(config, streamOf(weights, 1 << 20), kernelsOf("relaxed"));
   const catalogue = new Catalogue(ids, ITEMS);
-  const { items } = engine.recommend(Array.from({ length: 50 }, (_, i) => i * 20_000), { k: 10, except: [0, 20_000] });
+  const { items } = engine.recommend(
+    Array.from({ length: 50 }, (_, i) => i * 20_000),
+    { k: 10, except: [0, 20_000] },
+  );
   expect(new Set(items).size).toBe(10);
   expect(catalogue.rowOf(catalogue.idOf(items[0]!))).toBe(items[0]);
   const used = memoryOf({ manifest: {} as Manifest<"recommendation">, engine, catalogue });

@@ -4,14 +4,16 @@ import { describe, expect, it } from "vitest";
 import { recommendationConfigSchema } from "../../worker/model/config.ts";
 import {
   Catalogue,
-  checkRecommenderMemory,
   catalogueBytes,
+  checkRecommenderMemory,
   formatItems,
   whyNoItemId,
 } from "../../worker/model/items.ts";
 import { recommenderConfig } from "../engine/models.ts";
 
-const id = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter((text) => whyNoItemId(text) === undefined);
+const id = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
+  .filter((text) => whyNoItemId(text) === undefined);
 const catalogueOf = (ids: string[]) => new Catalogue(new TextEncoder().encode(formatItems(ids)), ids.length);
 
 describe("a catalogue", () => {

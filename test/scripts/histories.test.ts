@@ -66,11 +66,15 @@ describe("a table of interactions", () => {
   it.each([
     [csv("7,,i1"), {}, /shop\.csv, line 77: expected a user in column "customer_id", got none/],
     [csv("7,u1,"), {}, /line 77, column "Product": expected an id, got none/],
-    [csv("7,u1,\"a\nb\""), {}, /line 77, column "Product": expected an id without line breaks/],
+    [csv('7,u1,"a\nb"'), {}, /line 77, column "Product": expected an id without line breaks/],
     [csv("soon,u1,i1"), { time: "Order Date" }, /line 77: expected a number or a date as .* got "soon"/],
     [csv("2026-11-30,u1,i1"), { time: "Order Date" }, /line 77: expected a number as in line 2, got "2026-11-30"/],
     [csv("7,u1,i1,9"), {}, /line 77: expected 3 fields as in the header, got 4/],
-    [csv(), { item: "sku" }, /expected a column "sku" \(--item\), got the columns "Order Date", "customer_id", "Product"/],
+    [
+      csv(),
+      { item: "sku" },
+      /expected a column "sku" \(--item\), got the columns "Order Date", "customer_id", "Product"/,
+    ],
     [csv(), { item: "customer_id" }, /expected two columns, got "customer_id" for both --user and --item/],
     ["a,b\n1,2\n", {}, /found no column of users; name it with --user out of "a", "b"/],
     ["user,item\nx,1\nx,2\nx,3\n", {}, /expected at least 20 users with three items or more, got 1/],

@@ -49,7 +49,11 @@ test("what comes next in a circle is learned, through what comes between", async
 }, 120_000);
 
 test("a batch has each item after the first of its history once as a label, and positions from the latest back", () => {
-  const histories: History[] = [[1, 2, 3], [4, 5], [6, 7, 8, 9, 10]];
+  const histories: History[] = [
+    [1, 2, 3],
+    [4, 5],
+    [6, 7, 8, 9, 10],
+  ];
   const groups = [...nextItemBatches(histories, { rows: 1, length: 4 }, 1, 2)];
   const batches = groups.flat();
   const labels = batches.flatMap(({ arrays }) => [...arrays.label!.data].filter((label) => label >= 0));

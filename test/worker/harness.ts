@@ -7,7 +7,13 @@ import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
 import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
-import { fileKey, type Manifest, type ModelFileName, manifestKey, vocabularyFile } from "../../worker/model/manifest.ts";
+import {
+  fileKey,
+  type Manifest,
+  type ModelFileName,
+  manifestKey,
+  vocabularyFile,
+} from "../../worker/model/manifest.ts";
 import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
 import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
@@ -15,12 +21,12 @@ import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
 import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
 import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
 import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
-import recommenderConfigJson from "../fixtures/tiny-recommender/config.json?raw";
-import recommenderItems from "../fixtures/tiny-recommender/items.txt?raw";
-import recommenderWeightsUrl from "../fixtures/tiny-recommender/model.safetensors?url&inline";
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
+import recommenderConfigJson from "../fixtures/tiny-recommender/config.json?raw";
+import recommenderItems from "../fixtures/tiny-recommender/items.txt?raw";
+import recommenderWeightsUrl from "../fixtures/tiny-recommender/model.safetensors?url&inline";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);

@@ -74,7 +74,9 @@ describe("POST /v1/recommend", () => {
     expect(answer.unknown).toEqual({ history: ["lamp"], filter: ["chair", "table"] });
     expect(answer.history_items).toBe(2);
     expect(idsIn(answer)).toEqual(["10"]);
-    expect(answer.recommendations).toEqual((await recommend({ history: [4, 11], filter: { only: [10] } })).recommendations);
+    expect(answer.recommendations).toEqual(
+      (await recommend({ history: [4, 11], filter: { only: [10] } })).recommendations,
+    );
   });
 
   it.each([{ history: [] }, { history: ["lamp"] }])("shows a new user what is popular: $history", async (body) => {
@@ -168,6 +170,8 @@ describe("a model for recommendation", () => {
     await putRecommender("huge", { config: { vocab_size: 1_200_000, d_model: 64 } });
     const response = await makeClient().recommend({ history: ["4"], model: "huge" });
     expect(response.status).toBe(503);
-    expect((await problemOf(response)).detail).toMatch(/takes 9\d\.\d MB of memory; expected at most 64\.0 MB: train it/);
+    expect((await problemOf(response)).detail).toMatch(
+      /takes 9\d\.\d MB of memory; expected at most 64\.0 MB: train it/,
+    );
   });
 });

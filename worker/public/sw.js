@@ -22,6 +22,7 @@ const FILES = [
     "models",
     "playground",
     "prices",
+    "recommend",
     "result",
     "signing",
     "snippets",

@@ -9,7 +9,7 @@ import { type RowFile, readRows } from "../rows.ts";
 const REPOSITORY = "RUCAIBox/CIKM2020-S3Rec";
 const COMMIT = "2a81540ae18615d88ef88227b0c066e5b74781e5";
 
-function set(id: string, name: string, file: string, sha256: string): HistorySet {
+function set(id: string, title: string, file: string, sha256: string): HistorySet {
   const rows: RowFile = {
     mirrorFile: `rec_s3rec/${file}.seq.txt.gz`,
     fields: 1,
@@ -23,8 +23,9 @@ function set(id: string, name: string, file: string, sha256: string): HistorySet
   };
   return {
     id,
+    title,
     card: {
-      name,
+      name: `${title}, users and items with five or more, as prepared for S3-Rec`,
       url: gitHubFolder(REPOSITORY, COMMIT, "data"),
       licence: "no licence given; derived from Amazon reviews, for research",
     },
@@ -38,13 +39,13 @@ function set(id: string, name: string, file: string, sha256: string): HistorySet
 
 export const amazonBeauty = set(
   "amazon-beauty",
-  "Amazon Beauty, 5-core, of S3-Rec",
+  "Amazon Beauty",
   "Beauty",
   "340e74c463f9234dae31be54b390d2e20eddfb77d3a6e2ba38b6c2b0f3a8b63d",
 );
 export const amazonToys = set(
   "amazon-toys",
-  "Amazon Toys and Games, 5-core, of S3-Rec",
+  "Amazon Toys and Games",
   "Toys_and_Games",
   "ccd22f5633953d0deb4761e9cc0dd1882708129910f8b607889eff6e3026733c",
 );

@@ -5,6 +5,7 @@ import { h, roving, show } from "./dom.js";
 import { attempt, hero, openPage } from "./frame.js";
 import { said } from "./language.js";
 import { pricesPanel } from "./prices.js";
+import { recommendPanel } from "./recommend.js";
 import { translatePanel } from "./translate.js";
 import { webhookPanel } from "./webhook.js";
 
@@ -17,6 +18,7 @@ import { webhookPanel } from "./webhook.js";
 const TABS = [
   ["translate", "tab.translate", translatePanel],
   ["classify", "tab.classify", classifyPanel],
+  ["recommend", "tab.recommend", recommendPanel],
   ["webhook", "tab.webhook", webhookPanel],
   ["prices", "tab.prices", pricesPanel],
 ];
