@@ -11,10 +11,12 @@ import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/
 import { vocabularyFile } from "../worker/model/manifest.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
+import { splitHistories } from "./data/histories.ts";
 import { averageCheckpoints } from "./export/average.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
+import { exportRecommender } from "./export/recommender.ts";
 import { writeModelFolder } from "./export/write-model.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
@@ -71,7 +73,7 @@ async function exportedConfig(
   }
   if (recipe.kind === "recommendation") {
     const trained = expectTask("recommendation", config);
-    const quality = { "dev NDCG@10, %": Number(devScore.toFixed(2)) };
+    const quality = { "dev NDCG@10 of the network alone, %": Number(devScore.toFixed(2)) };
     return { ...trained, card: { ...trained.card, ...recipe.config.card, quality } };
   }
   const { description } = recipe.config.card;
@@ -100,8 +102,15 @@ async function main(id: string, options: Options): Promise<void> {
   const best = options.shortlist === true ? undefined : options.shortlist;
   const data = { dataDir: options.data, cacheDir: options.cache };
   const shortlist = options.shortlist ? await shortlistOf(recipe, config, vocabulary, data, best) : undefined;
-  const { file, errors } = quantizeModel(config, parameters, shortlist);
-  const exported = await exportedConfig(recipe, config, { file, vocabulary, devScore: progress.bestScore, data });
+  const { file, errors, ...made } =
+    recipe.kind === "recommendation"
+      ? await exportRecommender(
+          expectTask("recommendation", config),
+          parameters,
+          splitHistories(await recipe.set.load(data)),
+        )
+      : { config, ...quantizeModel(config, parameters, shortlist) };
+  const exported = await exportedConfig(recipe, made.config, { file, vocabulary, devScore: progress.bestScore, data });
 
   await writeModelFolder(outDir, { id, config: exported, vocabulary, file, parameters: parameters.length });
 

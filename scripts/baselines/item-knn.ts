@@ -3,10 +3,10 @@
  * of the users who took them, shrunk where few did (Bell & Koren 2007); an item's score is the sum over the history, in
  * which what is longer ago counts less.
  */
-import type { HistorySplits, Question } from "../data/histories.ts";
+import type { NeighbourLists } from "../../worker/model/format.ts";
+import { type HistorySplits, type Question, sampleQuestions } from "../data/histories.ts";
 import { placeOf, type RankingQuality, rankingQuality } from "../metrics/ranking.ts";
 import { CUTOFF } from "../metrics/recommend.ts";
-import { uniformStream } from "../training/random.ts";
 
 export interface KnnOptions {
   /** Added to √(users of one · users of the other). */
@@ -15,10 +15,10 @@ export interface KnnOptions {
   decay: number;
 }
 
-const SHRINKAGES = [0, 2, 5, 10, 20];
-const DECAYS = [1, 0.9, 0.8, 0.65, 0.5, 0.35];
-/** Questions that the options are chosen on, at most. */
-const MAX_TUNING = 4_000;
+const SHRINKAGES = [2, 5, 10, 20, 50];
+const DECAYS = [1, 0.8, 0.65, 0.5, 0.35];
+/** Questions that the options are chosen on, about. */
+const TUNING_QUESTIONS = 2_000;
 /** Items of a history that are compared with one another: the work grows with its square. */
 const MAX_HISTORY = 200;
 
@@ -78,15 +78,26 @@ export class ItemKnn {
     return ranking;
   }
 
+  /** Those nearest to each item, nearest first, at most `count`; of equally near ones the more popular first. */
+  nearest(count: number, shrinkage: number): NeighbourLists {
+    const users = this.#users;
+    return this.#others.map((others, item) => {
+      const together = this.#together[item]!;
+      const list = Array.from(others, (other, j) => ({
+        item: other,
+        nearness: together[j]! / (Math.sqrt(users[item]! * users[other]!) + shrinkage),
+      }));
+      return list.sort((a, b) => b.nearness - a.nearness || a.item - b.item).slice(0, count);
+    });
+  }
+
   quality(questions: readonly Question[], options: KnnOptions): RankingQuality {
     return rankingQuality(questions.map(({ history, next }) => placeOf(this.rank(history, options, CUTOFF), next)));
   }
 
   /** The options with the best NDCG@10 on questions, of some thousands of them. */
   tune(questions: readonly Question[]): KnnOptions {
-    const uniform = uniformStream(1);
-    const share = MAX_TUNING / questions.length;
-    const some = questions.filter(() => uniform() < share);
+    const some = sampleQuestions(questions, TUNING_QUESTIONS);
     let best: { options: KnnOptions; ndcg: number } | undefined;
     for (const shrinkage of SHRINKAGES) {
       for (const decay of DECAYS) {

@@ -2,6 +2,7 @@
  * Who took what, in time order: what a recommendation data set is, and how it is split. Leave one out (He et al. 2017,
  * Kang & McAuley 2018): a user's last item is to test with, the one before it to choose by, all before those to train on.
  */
+import { uniformStream } from "../training/random.ts";
 import type { SourceOptions } from "./rows.ts";
 
 /** Ids of the items of each user, oldest first. */
@@ -66,4 +67,11 @@ export function splitHistories(sequences: Sequences): HistorySplits {
     splits.test.push({ history: rows.slice(0, -1), next: rows.at(-1)! });
   }
   return splits;
+}
+
+/** About so many of the questions, the same each time: users stand in an order that is not random. */
+export function sampleQuestions(questions: readonly Question[], count: number): Question[] {
+  const uniform = uniformStream(1);
+  const share = count / questions.length;
+  return questions.filter(() => uniform() < share);
 }

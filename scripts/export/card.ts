@@ -29,6 +29,7 @@ function kindRows(config: ModelConfig): Row[] {
     return [
       ["items of a history, at most", config.max_seq_len],
       ["n_enc_layers", config.n_enc_layers],
+      ...(config.neighbours ? ([["nearest neighbours of an item", config.neighbours.count]] satisfies Row[]) : []),
     ];
   }
   const heads = config.heads.map(({ name, labels }) => `${name} (${labels.length})`);

@@ -11,6 +11,7 @@ import { type ModelConfig, parseModelConfig, type Task, tensorSpecs } from "../.
 import {
   checkPacking,
   type Header,
+  neighbourShapes,
   readHeader,
   roundUp,
   SHORTLIST_TENSORS,
@@ -177,6 +178,11 @@ function checkTensors(config: ModelConfig, header: Header): void {
       expected.set(`${name}_sum`, `I32 ${roundUp(n, TILE_N)}`);
     } else {
       expected.set(name, `F32 ${shape.length > 1 ? shape : roundUp(shape[0], TILE_N)}`);
+    }
+  }
+  if (config.task === "recommendation" && config.neighbours) {
+    for (const [name, [dtype, shape]] of neighbourShapes(config.vocab_size, config.neighbours.count)) {
+      expected.set(name, `${dtype} ${shape}`);
     }
   }
   for (const [name, tensor] of expected) {

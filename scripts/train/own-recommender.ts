@@ -12,7 +12,7 @@ import { checkRecommenderMemory, formatItems } from "../../worker/model/items.ts
 import { type HistorySplits, splitHistories } from "../data/histories.ts";
 import { type Interactions, readInteractions } from "../data/interactions.ts";
 import { cardFigures, compareBaselines, formatQualities, measureModel } from "../eval/recommendation.ts";
-import { quantizeModel } from "../export/quantize.ts";
+import { exportRecommender } from "../export/recommender.ts";
 import { writeModelFolder } from "../export/write-model.ts";
 import { loadKernels } from "../kernels.ts";
 import { openLocalBucket } from "../publish/bucket.ts";
@@ -63,9 +63,9 @@ export async function trainOwnRecommender(options: OwnRecommenderOptions): Promi
   const device = await chooseDevice(options.device, options.threads);
   if (!(await trainRecommendation(recipe, { runDir, ...device, data: {}, epochs: options.epochs }))) return false;
 
-  const config = parseConfigOf("recommendation", await readFile(join(runDir, "config.json"), "utf8"));
-  const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), config);
-  const { file } = quantizeModel(config, parameters);
+  const trained = parseConfigOf("recommendation", await readFile(join(runDir, "config.json"), "utf8"));
+  const { parameters } = await readCheckpoint(join(runDir, "best.safetensors"), trained);
+  const { config, file } = await exportRecommender(trained, parameters, splits);
   const quality = await measure(id, config, file, splits);
   const modelDir = join(runDir, RUN_MODEL);
   const epochs = options.epochs;

@@ -4,10 +4,20 @@ import { describe, expect, it } from "vitest";
 import { makeRandomRecommender } from "../../scripts/bench/random-model.ts";
 import { loadRecommender } from "../../worker/engine/load.ts";
 import { memoryOf } from "../../worker/loaded-model.ts";
+import { neighbourTensors, readHeader, type Tensor } from "../../worker/model/format.ts";
 import { Catalogue, MAX_RECOMMENDER_BYTES, recommenderBytes } from "../../worker/model/items.ts";
 import type { Manifest } from "../../worker/model/manifest.ts";
+import { makeModel } from "../fixtures/tiny-model.ts";
 import golden from "../fixtures/tiny-recommender/golden.json" with { type: "json" };
-import { BUILDS, kernelsOf, loadTinyRecommender, recommenderConfig, referenceRecommender, streamOf } from "./models.ts";
+import {
+  BUILDS,
+  kernelsOf,
+  loadTinyRecommender,
+  recommenderConfig,
+  recommenderWeights,
+  referenceRecommender,
+  streamOf,
+} from "./models.ts";
 
 const { vocab_size, max_seq_len } = recommenderConfig;
 const item = fc.integer({ min: 0, max: vocab_size - 1 });
@@ -86,6 +96,63 @@ describe("recommend", () => {
     expect([...model.attention([7, 8, 9])].reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
   });
 });
+
+describe("nearest neighbours beside the network", () => {
+  const COUNT = 16;
+  const neighbours = { count: COUNT, decay: 0.5, factor: 100, weight: 0.75 };
+  const config = { ...recommenderConfig, neighbours };
+  /** Every item is near to the three after it, the next most. */
+  const lists = Array.from({ length: vocab_size }, (_, row) =>
+    [1, 2, 3].map((step) => ({ item: (row + step) % vocab_size, nearness: 0.4 / step })),
+  );
+  const load = () => {
+    const file = makeModel([...makeTensorsOf(recommenderWeights), ...neighbourTensors(lists, COUNT)]);
+    return loadRecommender(config, streamOf(file), kernelsOf("relaxed"));
+  };
+
+  it("raise the logits of what is near to the history", async () => {
+    const [plain, model] = [await loadTinyRecommender(), await load()];
+    fc.assert(
+      fc.property(histories, (history) => {
+        const expected = plain.score(history);
+        const near = new Float64Array(vocab_size);
+        history.forEach((own, i) => {
+          for (const { item, nearness } of lists[own]!) {
+            // As they are stored: whole 127ths of the nearest.
+            const stored = Math.round((nearness / 0.4) * 127) * (0.4 / 127);
+            near[item]! += neighbours.decay ** (history.length - 1 - i) * stored;
+          }
+        });
+        near.forEach((k, item) => {
+          expected[item]! += neighbours.weight * Math.log1p(neighbours.factor * k);
+        });
+        const logits = model.score(history);
+        logits.forEach((logit, item) => {
+          expect(logit).toBeCloseTo(expected[item]!, 4);
+        });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("are refused if the file has others than the configuration says", async () => {
+    const file = makeModel([...makeTensorsOf(recommenderWeights), ...neighbourTensors(lists, 32)]);
+    const loading = loadRecommender(config, streamOf(file), kernelsOf("relaxed"));
+    await expect(loading).rejects.toThrow(/neighbours\.items: expected I32 \[48,16\], got I32 \[48,32\]/);
+    const without = loadRecommender(config, streamOf(recommenderWeights), kernelsOf("relaxed"));
+    await expect(without).rejects.toThrow(/neighbours\.items: expected I32 \[48,16\], got undefined/);
+  });
+});
+
+/** The tensors of a file, as they stand in it. */
+function makeTensorsOf(file: Uint8Array): Tensor[] {
+  const { tensors, dataByteOffset } = readHeader(file);
+  const types = { F32: Float32Array, I32: Int32Array, I8: Int8Array };
+  return [...tensors].map(([name, { dtype, shape, byteOffset, byteLength }]) => {
+    const start = dataByteOffset + byteOffset;
+    return { name, shape, data: new types[dtype](file.slice(start, start + byteLength).buffer) };
+  });
+}
 
 it("a million items answer within the memory that recommenderBytes promises", async () => {
   const ITEMS = 1_000_000;

@@ -13,6 +13,7 @@ import {
   checkPacking,
   type Header,
   headerByteLength,
+  neighbourShapes,
   readHeader,
   roundUp,
   type TensorType,
@@ -22,6 +23,7 @@ import {
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
+import { type NeighbourAddresses, Neighbours } from "./neighbours.ts";
 import { Recommender } from "./recommender.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
@@ -85,7 +87,13 @@ export async function loadRecommender(
   kernels: WebAssembly.Module,
 ): Promise<Recommender> {
   const { runtime, found } = await loadWeights(config, weights, kernels);
-  return new Recommender(config, runtime, found.common(config.n_enc_layers));
+  const { neighbours } = config;
+  return new Recommender(
+    config,
+    runtime,
+    found.common(config.n_enc_layers),
+    neighbours && new Neighbours(runtime, found.neighbours(config.vocab_size, neighbours.count), neighbours),
+  );
 }
 
 async function loadWeights(
@@ -202,6 +210,22 @@ class FoundWeights {
       targets: base + targets.byteOffset,
       targetCount: targets.byteLength / 4,
     };
+  }
+
+  /** The three tensors of a recommender's neighbours. */
+  neighbours(items: number, count: number): NeighbourAddresses {
+    const addresses: Address[] = [];
+    for (const [name, [dtype, shape]] of neighbourShapes(items, count)) {
+      const info = this.#header.tensors.get(name);
+      if (info?.dtype !== dtype || info.shape.join() !== shape.join()) {
+        throw new Error(
+          `loadWeights: tensor ${name}: expected ${dtype} [${shape}], got ${info?.dtype} [${info?.shape}]; export again`,
+        );
+      }
+      addresses.push(this.#base + info.byteOffset);
+    }
+    const [itemsAt, weights, scale] = addresses as [Address, Address, Address];
+    return { items: itemsAt, weights, scale };
   }
 
   #vector(name: string): Address {

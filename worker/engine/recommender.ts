@@ -8,6 +8,7 @@
 import type { RecommendationConfig } from "../model/config.ts";
 import { Blocks, F32, type RunState } from "./blocks.ts";
 import { checkTokens } from "./check-tokens.ts";
+import type { Neighbours } from "./neighbours.ts";
 import { type Address, MAX_TOP_K, type Runtime } from "./runtime.ts";
 import type { CommonWeights, EncoderLayerWeights } from "./weights.ts";
 
@@ -35,6 +36,7 @@ export class Recommender {
   readonly #runtime: Runtime;
   readonly #weights: CommonWeights;
   readonly #blocks: Blocks;
+  readonly #neighbours: Neighbours | undefined;
   /** [N] f32, N = vocab_size rounded up to 16 */
   readonly #scores: Address;
   /** [max_seq_len] i32: addresses of the rows that a layer's attention looks at */
@@ -42,10 +44,11 @@ export class Recommender {
   /** [d_model] f32: no position */
   readonly #zeros: Address;
 
-  constructor(config: RecommendationConfig, runtime: Runtime, weights: CommonWeights) {
+  constructor(config: RecommendationConfig, runtime: Runtime, weights: CommonWeights, neighbours?: Neighbours) {
     this.config = config;
     this.#runtime = runtime;
     this.#weights = weights;
+    this.#neighbours = neighbours;
     this.#blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
     this.#scores = runtime.allocate(weights.embedding.n * F32);
     this.#rows = runtime.allocate(config.max_seq_len * 4);
@@ -126,6 +129,7 @@ export class Recommender {
     blocks.normalize(encoder.norm, 1, state);
     blocks.quantize(1, state);
     runtime.product(embedding, 1, state.q, state.params, this.#scores);
+    this.#neighbours?.add(history, this.#scores);
     return this.#scores;
   }
 

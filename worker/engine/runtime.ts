@@ -205,6 +205,15 @@ export class Runtime {
     return this.#ints[address >> 2]!;
   }
 
+  readFloat(address: Address): number {
+    return this.#floats[address >> 2]!;
+  }
+
+  /** A copy of `length` signed bytes. */
+  readBytes(address: Address, length: number): Int8Array {
+    return new Int8Array(this.#bytes.slice(address, address + length).buffer);
+  }
+
   copy(from: Address, to: Address, bytes: number): void {
     this.#bytes.copyWithin(to, from, from + bytes);
   }

@@ -156,6 +156,19 @@ export const recommendationConfigSchema = z
     model_type: z.literal("edge-slm-recommender"),
     task: z.literal("recommendation"),
     ...network,
+    /**
+     * Item-based nearest neighbours that speak beside the network: with k = Σ decay^age · nearness over the items of the
+     * history, the latest of age 0, an item's logit rises by weight · log(1 + factor · k). The `count` nearest of each item
+     * are in the file. Chosen at export.
+     */
+    neighbours: z
+      .object({
+        count: size.multipleOf(16),
+        decay: z.number().positive().max(1),
+        factor: z.number().positive(),
+        weight: z.number().positive(),
+      })
+      .optional(),
     /** The first ids of the catalogue, for people who want to try it; `items.txt` has them all. */
     most_popular: z.array(z.string()).max(20),
     card,

@@ -49,7 +49,8 @@ export function catalogueBytes(items: number, fileBytes: number): number {
 }
 
 /**
- * Bytes that a recommender takes when it answers: weights, the scores of all items, the run state, the catalogue.
+ * Bytes that a recommender takes when it answers: weights, neighbours, the scores of all items, the run state, the
+ * catalogue.
  * @param fileBytes of its `items.txt`
  */
 export function recommenderBytes(config: RecommendationConfig, fileBytes: number): number {
@@ -57,10 +58,11 @@ export function recommenderBytes(config: RecommendationConfig, fileBytes: number
     // A byte a weight and eight for each row's scale and sum, or four a number.
     return sum + (kind === "matrix" ? roundUp(n, TILE_N) * (k! + 8) : 4 * roundUp(n * (k ?? 1), TILE_N));
   }, 0);
-  const { d_model, d_ff, vocab_size, max_seq_len } = config;
+  const { d_model, d_ff, vocab_size, max_seq_len, neighbours } = config;
+  const near = neighbours ? roundUp(vocab_size, TILE_N) * (5 * neighbours.count + 4) : 0;
   const scores = 4 * roundUp(vocab_size, TILE_N);
   const state = max_seq_len * (8 * d_model + Math.max(d_model, d_ff) + 4 * Math.max(3 * d_model, d_ff));
-  return weights + scores + state + catalogueBytes(vocab_size, fileBytes);
+  return weights + near + scores + state + catalogueBytes(vocab_size, fileBytes);
 }
 
 /** @throws Error if it is more than an isolate can spare, naming what would fit */
