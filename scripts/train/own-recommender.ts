@@ -43,7 +43,9 @@ export interface OwnRecommenderOptions {
 const WIDTHS = [64, 48, 32, 16];
 /** Interactions that a whole training sees at most: minutes on two cores. */
 const MAX_INTERACTIONS = 4_000_000;
-const EPOCHS = { least: 3, most: 24 };
+const EPOCHS = { least: 3, most: 60 };
+/** With fewer interactions than this a step takes fewer of them, or there would be too few steps. */
+const FEW_INTERACTIONS = 100_000;
 
 /** @returns whether it came to the end, or was stopped */
 export async function trainOwnRecommender(options: OwnRecommenderOptions): Promise<boolean> {
@@ -111,7 +113,12 @@ export function ownRecommendationRecipe(
     id,
     config: { ...config, ...sizesFor(items), card: { description: `What comes next in the histories of ${name}.` } },
     set: { id, title: name, card: { name, url: "", licence: "your own" }, load: async () => sequences },
-    training: { ...training, epochs },
+    training: {
+      ...training,
+      epochs,
+      evaluateEvery: Math.ceil(epochs / 12),
+      ...(interactions < FEW_INTERACTIONS && { rowsPerStep: { cpu: 8, webgpu: 16 }, warmupSteps: 20 }),
+    },
   };
 }
 
