@@ -24,7 +24,8 @@ const MAX_HISTORY = 200;
 
 /** How many users took both of two items. */
 export class ItemKnn {
-  readonly #users: Float64Array;
+  /** By item: the square root of how many users took it. */
+  readonly #roots: Float64Array;
   /** By item: the others, and how many users took both. */
   readonly #others: Int32Array[];
   readonly #together: Float32Array[];
@@ -34,7 +35,7 @@ export class ItemKnn {
     const histories = train.map((history) => [...new Set(history.slice(-MAX_HISTORY))]);
     const takers: number[][] = items.map(() => []);
     for (const [user, history] of histories.entries()) for (const item of history) takers[item]!.push(user);
-    this.#users = Float64Array.from(takers, ({ length }) => length);
+    this.#roots = Float64Array.from(takers, ({ length }) => Math.sqrt(length));
     this.#others = [];
     this.#together = [];
     this.#scores = new Float64Array(items.length);
@@ -56,36 +57,42 @@ export class ItemKnn {
   /** The k best items that are not in the history; of equal ones the more popular first. */
   rank(history: readonly number[], { shrinkage, decay }: KnnOptions, k: number): number[] {
     const scores = this.#scores;
-    const users = this.#users;
+    const roots = this.#roots;
     const touched: number[] = [];
     let weight = 1;
     for (let i = history.length - 1; i >= 0 && weight > 1e-3; i--, weight *= decay) {
       const item = history[i]!;
       const others = this.#others[item]!;
       const together = this.#together[item]!;
+      const root = roots[item]!;
       for (let j = 0; j < others.length; j++) {
         const other = others[j]!;
         if (scores[other] === 0) touched.push(other);
-        scores[other]! += (weight * together[j]!) / (Math.sqrt(users[item]! * users[other]!) + shrinkage);
+        scores[other]! += (weight * together[j]!) / (root * roots[other]! + shrinkage);
       }
     }
-    const seen = new Set(history);
-    const ranking = touched
-      .filter((item) => !seen.has(item))
-      .sort((a, b) => scores[b]! - scores[a]! || a - b)
-      .slice(0, k);
+    for (const item of history) scores[item] = 0;
+    const best: number[] = [];
+    const isBefore = (a: number, b: number) => scores[a]! > scores[b]! || (scores[a] === scores[b] && a < b);
+    for (const item of touched) {
+      if (scores[item] === 0 || (best.length === k && !isBefore(item, best[k - 1]!))) continue;
+      let at = best.length;
+      while (at > 0 && isBefore(item, best[at - 1]!)) at--;
+      best.splice(at, 0, item);
+      if (best.length > k) best.pop();
+    }
     for (const item of touched) scores[item] = 0;
-    return ranking;
+    return best;
   }
 
   /** Those nearest to each item, nearest first, at most `count`; of equally near ones the more popular first. */
   nearest(count: number, shrinkage: number): NeighbourLists {
-    const users = this.#users;
+    const roots = this.#roots;
     return this.#others.map((others, item) => {
       const together = this.#together[item]!;
       const list = Array.from(others, (other, j) => ({
         item: other,
-        nearness: together[j]! / (Math.sqrt(users[item]! * users[other]!) + shrinkage),
+        nearness: together[j]! / (roots[item]! * roots[other]! + shrinkage),
       }));
       return list.sort((a, b) => b.nearness - a.nearness || a.item - b.item).slice(0, count);
     });

@@ -2,7 +2,7 @@
  * Whether the reasons of a recommendation are reasons: the item of a history that is named first, against the one without
  * which the recommended item loses most of its log-probability. Measured of several ways to name it.
  */
-import type { Recommender } from "../../worker/engine/recommender.ts";
+import { REASON_DECAY, type Recommender } from "../../worker/engine/recommender.ts";
 import type { Question } from "../data/histories.ts";
 import { formatTable, percent } from "../report/table.ts";
 
@@ -10,7 +10,12 @@ import { formatTable, percent } from "../report/table.ts";
 type Measure = (model: Recommender, history: readonly number[], item: number) => ArrayLike<number>;
 
 const MEASURES: Record<string, Measure> = {
-  "near in the embedding (what the API says)": (model, history, item) => model.influences(history, [item])[0]!,
+  "nearness in the embedding, the latest first (as the API)": (model, history, item) =>
+    model.influences(history, [item])[0]!,
+  "the same without the decay": (model, history, item) => {
+    const [near] = model.influences(history, [item]);
+    return near!.map((share, i) => share / REASON_DECAY ** (history.length - 1 - i));
+  },
   "attention of the last layer": (model, history) => model.attention(history),
   "attention × nearness": (model, history, item) => {
     const [near] = model.influences(history, [item]);

@@ -9,7 +9,7 @@ import type { RecommendationConfig } from "../../worker/model/config.ts";
 import { formatItems } from "../../worker/model/items.ts";
 import { ItemKnn, popularityQuality } from "../baselines/item-knn.ts";
 import { writeJson } from "../cli.ts";
-import { type HistorySplits, type Question, splitHistories } from "../data/histories.ts";
+import { type HistorySplits, type Question, sampleQuestions, splitHistories } from "../data/histories.ts";
 import { recordQuality } from "../export/card.ts";
 import { loadKernels } from "../kernels.ts";
 import { type RankingQuality, rankingQuality } from "../metrics/ranking.ts";
@@ -42,13 +42,14 @@ export async function evaluateRecommendation(
     throw new Error(`eval: expected the catalogue of ${recipe.id}, ${id} has another one`);
   }
   const model = await loadRecommender(config, weightsOf(folder), await loadKernels(options.kernels));
-  const questions = splits[split as "dev" | "test"].slice(0, options.limit);
+  const all = splits[split as "dev" | "test"];
+  const questions = options.limit === undefined ? all : sampleQuestions(all, options.limit);
   console.log(
     `${id} on ${split}: ${questions.length} users, full ranking over ${splits.items.length} items, what they had left out`,
   );
   const rows = [...compareBaselines(splits, questions), measureModel(id, model, questions)];
   console.log(formatQualities(rows));
-  const reasons = options.reasons && measureReasons(model, splits.dev.slice(0, options.reasons));
+  const reasons = options.reasons && measureReasons(model, sampleQuestions(splits.dev, options.reasons));
   if (reasons) console.log(`\n${formatReasons(reasons)}`);
   if (options.record) await recordQuality(folder.directory, cardFigures(`${recipe.set.title}: ${split}`, rows));
   if (options.json) {

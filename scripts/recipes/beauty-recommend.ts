@@ -19,11 +19,11 @@ export const beautyRecommend: RecommendationRecipe = {
   },
   set: amazonBeauty,
   training: {
-    epochs: 24,
+    epochs: 16,
     rowsPerStep: { cpu: 32, webgpu: 64 },
     peakLearningRate: 1e-3,
     warmupSteps: 100,
-    decayShare: 0.5,
+    decayShare: 0.35,
     dropout: 0.5,
     labelSmoothing: 0,
     weightDecay: 0.05,

@@ -139,7 +139,7 @@ describe("edge-slm recommend", () => {
     const one = await run(["recommend", ...model, "--top-k", "3", "4", "11", "12"]);
     expect(one.code).toBe(0);
     expect(one.stdout).toMatch(/^\d+ \d+ \d+\n$/);
-    const lines = await run(["recommend", ...model, "--top-k", "3"], "4 11 12\n[4, \"11\", 12]\n4,11,12\n\nlamp\n");
+    const lines = await run(["recommend", ...model, "--top-k", "3"], '4 11 12\n[4, "11", 12]\n4,11,12\n\nlamp\n');
     const same = one.stdout.trim();
     // Who has no history gets what is most popular: the first of the catalogue.
     expect(lines.stdout).toBe(`${same}\n${same}\n${same}\n1 2 3\n1 2 3\n`);
@@ -149,7 +149,12 @@ describe("edge-slm recommend", () => {
     const filter = ["--only", "4,9,10,30", "--except", "30", "--include-seen"];
     const { stdout } = await run(["recommend", ...model, ...filter, "--json"], "4 lamp 11\n");
     const answer = JSON.parse(stdout);
-    expect(answer).toMatchObject({ line: 1, history: ["4", "lamp", "11"], history_items: 2, model: "tiny-recommender" });
+    expect(answer).toMatchObject({
+      line: 1,
+      history: ["4", "lamp", "11"],
+      history_items: 2,
+      model: "tiny-recommender",
+    });
     expect(answer.unknown).toEqual({ history: ["lamp"], filter: [] });
     expect(answer.recommendations.map(({ id }: { id: string }) => id).sort()).toEqual(["10", "4", "9"]);
   });

@@ -22,6 +22,12 @@ export interface Selection {
   only?: readonly number[];
 }
 
+/**
+ * What an item of the history counts as a reason, compared with the one after it. On 500 users of Amazon Beauty's dev the
+ * first reason was then the item whose loss costs most in 80 % of the cases, in 75 % without (npm run eval with --reasons).
+ */
+export const REASON_DECAY = 0.95;
+
 export const MAX_RECOMMENDATIONS = MAX_TOP_K;
 
 /** Best first; as many as may come out, at most k. */
@@ -81,14 +87,18 @@ export class Recommender {
   }
 
   /**
-   * How much each item of a history speaks for each of some items: the share of its positive cosine with the item, in the
-   * space of the embedding. @returns [items][history], each summing up to 1, or zeros if nothing speaks for it
+   * How much each item of a history speaks for each of some items: its cosine with the item in the space of the embedding,
+   * a little less for each step back, as shares. Of the cheap ways to say it the one that agrees best with leaving items
+   * out (scripts/eval/reasons.ts); what the last layer attends to hardly does.
+   * @returns [items][history], each summing up to 1, or zeros if nothing speaks for it
    */
   influences(history: readonly number[], items: readonly number[]): Float64Array[] {
     const read = history.map((item) => this.#direction(item));
     return items.map((item) => {
       const wanted = this.#direction(item);
-      const near = Float64Array.from(read, (own) => Math.max(0, dot(own, wanted)));
+      const near = Float64Array.from(read, (own, i) => {
+        return Math.max(0, dot(own, wanted)) * REASON_DECAY ** (read.length - 1 - i);
+      });
       const sum = near.reduce((total, value) => total + value, 0);
       return sum === 0 ? near : near.map((value) => value / sum);
     });

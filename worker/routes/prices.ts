@@ -25,7 +25,8 @@ const pricesRoute = createRoute({
   tags: [TAGS.service.name],
   summary: "What a call costs",
   description:
-    "A call costs its source characters (UTF-16 units) × `per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
+    "A call costs its source characters (UTF-16 units; of a recommendation those of the ids that are sent) × " +
+    "`per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
     "What fails costs nothing; of a stream that its reader left, the sentences that were begun are paid",
   responses: {
     200: jsonAnswer(

@@ -45,8 +45,8 @@ const recommendationSchema = z.object({
   }),
   because: z.array(z.object({ id: z.string(), share: z.number() })).openapi({
     description:
-      "Because you liked …: at most three items of the history, by how near they are to it in the model's space, latest " +
-      "first where they are equally near; `share` is of all the history",
+      "Because you liked …: at most three items of the history, those that are nearest to it in the model's space, a " +
+      "little less for each step back; `share` is of all that the history says",
   }),
 });
 
