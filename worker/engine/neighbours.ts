@@ -38,17 +38,6 @@ export class Neighbours {
     }
   }
 
-  /** How near an item is to each of a history, 0 where it is not among the nearest: [history] */
-  nearness(history: readonly number[], item: number): Float64Array {
-    const near = new Float64Array(history.length);
-    history.forEach((own, i) => {
-      this.#visit(own, (other, value) => {
-        if (other === item) near[i] = value;
-      });
-    });
-    return near;
-  }
-
   #visit(item: number, visitor: (other: number, near: number) => void): void {
     const { items, weights, scale } = this.#addresses;
     const { count } = this.#settings;
