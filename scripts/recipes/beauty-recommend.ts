@@ -19,7 +19,7 @@ export const beautyRecommend: RecommendationRecipe = {
   },
   set: amazonBeauty,
   training: {
-    epochs: 28,
+    epochs: 22,
     rowsPerStep: { cpu: 32, webgpu: 64 },
     peakLearningRate: 1e-3,
     warmupSteps: 100,
