@@ -1,8 +1,9 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
- * `config.json`, `tokenizer.json` (`items.txt` of a recommender) and the card. Prints each matrix's rounding error. The folder is put in place in
- * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx`
- * it takes `models/<id>/` as it is and writes it as ONNX graphs instead.
+ * `config.json`, `tokenizer.json` (of a recommender `items.txt`) and the card. Prints each matrix's rounding error. The
+ * folder is put in place in one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted
+ * on dev, a recommender's nearest neighbours chosen. With `--onnx` it takes `models/<id>/` as it is and writes it as ONNX
+ * graphs instead.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -21,9 +21,9 @@ export interface ChosenNeighbours {
 
 export const NEIGHBOUR_COUNT = 16;
 const SHRINKAGES = [5, 20, 50];
-const DECAYS = [0.3, 0.5, 0.65, 0.8];
-const FACTORS = [3, 10, 30, 100, 300];
-const WEIGHTS = [0.25, 0.5, 0.75, 1, 1.5];
+const DECAYS = [0.5, 0.65, 0.8, 0.9];
+const FACTORS = [10, 30, 100, 300, 1000];
+const WEIGHTS = [0.1, 0.2, 0.3, 0.5, 0.75, 1];
 /** Questions of dev that they are chosen on, about. */
 const QUESTIONS = 6_000;
 

@@ -52,8 +52,8 @@ export async function startWorker(timeoutMs: number): Promise<LocalWorker> {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text;
-        // One for each model: then both are loaded.
-        if (output.split("Try it:").length < 3) return;
+        // One for each kind of model: then all are loaded.
+        if (output.split("Try it:").length < 4) return;
         clearTimeout(timer);
         done();
       });

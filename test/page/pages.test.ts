@@ -185,9 +185,8 @@ describe.skipIf(!executablePath)("the pages", () => {
     await expectAccessible(page);
     const taken = await shown(page, "#recommend .ranking li:first-child button");
     await page.click("#recommend .ranking li:first-child button");
-    await page.waitForFunction(
-      `document.querySelector("#recommend .ranking li:first-child button").textContent !== ${JSON.stringify(taken)}`,
-    );
+    const first = page.locator("#recommend .ranking li:first-child button");
+    await first.filter({ hasNotText: new RegExp(`^${taken}$`) }).waitFor();
     expect(await page.inputValue("#recommend-history")).toBe(`4 11 no-such-item ${taken}`);
     await page.getByRole("button", { name: "A new user" }).click();
     await page.getByRole("heading", { name: "A new user gets what is most popular" }).waitFor();
