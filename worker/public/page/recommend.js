@@ -95,7 +95,7 @@ export function recommendPanel({ models, prices }) {
     "div",
     {},
     h("p", { class: "lead", ...said("recommend.lead", { n: model.size.vocab_size, id: model.id }) }),
-    h("p", { lang: "en" }, model.description),
+    h("p", { class: "lead", lang: "en" }, model.description),
     form,
     result,
   );
@@ -118,6 +118,7 @@ function list(recommendations, onTake) {
           "span",
           {},
           h("button", { type: "button", class: "quiet", click: () => onTake(id) }, id),
+          " ",
           because.length > 0 &&
             h("span", {
               class: "said",
