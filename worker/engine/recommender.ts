@@ -24,7 +24,8 @@ export interface Selection {
 
 /**
  * What an item of the history counts as a reason, compared with the one after it. On 500 users of Amazon Beauty's dev the
- * first reason was then the item whose loss costs most in 80 % of the cases, in 75 % without (npm run eval with --reasons).
+ * first reason was then the item whose loss costs most in 81 % of the cases, in 78 % without, and what the last layer attends
+ * to most in 15 % (npm run eval -- beauty-recommend --split dev --reasons 500).
  */
 export const REASON_DECAY = 0.95;
 
