@@ -1,8 +1,8 @@
 /** Labelled texts of a recipe's heads → labels, and tokens with head and label by index. */
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import { classesOf, type LabelledText, type LoadedSet, separate } from "../data/classification.ts";
 import type { ClassificationRecipe, DataOptions } from "../recipes/recipe.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { uniformStream } from "./random.ts";
 import type { LabelledTokens } from "./text-batches.ts";
 
@@ -49,7 +49,7 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
 /** Tokens of one head's texts; a text without a token is left out. */
 export function encodeTexts(texts: LabelledText[], head: number, labels: string[], tokenizer: Tokenizer) {
   const index = new Map(labels.map((label, i) => [label, i]));
-  const encode = cachedEncode(tokenizer);
+  const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
   const encoded: LabelledTokens[] = [];
   for (const { text, label } of texts) {
     const tokens = encode(text);

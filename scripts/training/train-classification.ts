@@ -2,10 +2,11 @@
  * Trains a classification recipe: the vocabulary on all its texts, the encoder on hidden tokens if the recipe says so,
  * then every head together. Pre-training is a run of its own, in `<run>/pretrained`.
  */
+
 import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
@@ -41,7 +42,7 @@ export async function trainClassification(
   const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
 
   const windows = () => {
-    const encode = cachedEncode(tokenizer);
+    const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
     return texts().flatMap((text) => allWindows(encode(text), recipe.rowLength - 1));
   };
   const hidden = pretraining?.hiddenTokens;
