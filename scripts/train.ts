@@ -3,12 +3,17 @@
  * `npm run train -- classify --data FILE`: a classifier of one's own, from a table to a model in the local bucket.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import type { ClassificationConfig } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
+import type { ClassificationRecipe } from "./recipes/recipe.ts";
+import { parametersFrom, readEncoder } from "./train/encoder.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
+import { writeWhole } from "./training/checkpoint.ts";
 import type { DeviceName } from "./training/replica.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
@@ -21,6 +26,7 @@ interface Options {
   device: DeviceName | "auto";
   threads?: number;
   epochs?: number;
+  from?: string;
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -31,10 +37,24 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
+  if (recipe.kind === "translation" && options.from) {
+    throw new Error(`--from: expected a recipe of classification, got ${id} of translation`);
+  }
   const done =
-    recipe.kind === "translation" ? await trainTranslation(recipe, run) : await trainClassification(recipe, run);
+    recipe.kind === "translation"
+      ? await trainTranslation(recipe, run)
+      : await trainClassification(recipe, run, await beginFrom(recipe, run.runDir, options.from));
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
+}
+
+/** Weights of a model that is there already, its vocabulary, and its heads where they are the recipe's, too. */
+async function beginFrom({ training }: ClassificationRecipe, runDir: string, from?: string) {
+  if (from === undefined) return undefined;
+  const encoder = await readEncoder(from);
+  await mkdir(runDir, { recursive: true });
+  await writeWhole(join(runDir, "tokenizer.json"), encoder.tokenizer);
+  return (config: ClassificationConfig) => parametersFrom(encoder, config, training.seed, "same");
 }
 
 /** Dawn keeps the process alive otherwise. */
@@ -59,6 +79,7 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
+  .option("--from <model>", "begin with the weights of a model or a run: its encoder, and the heads that are the same")
   .action((id: string, options: Options) => main(id, options).catch(fail));
 withDevice(program.command("classify"))
   .summary("trains a classifier of your own table of texts and labels")

@@ -1,5 +1,5 @@
 /**
- * The encoder that a classifier of one's own begins with (`--from`): a shipped model's, its int8 weights made float
+ * The encoder that a classifier begins with (`--from`): a shipped model's, its int8 weights made float
  * again, which everyone has; or that of a run, from its best checkpoint.
  */
 import { existsSync } from "node:fs";
@@ -64,17 +64,25 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
   };
 }
 
-/** The parameters of a network with this encoder and new heads, flat. */
+/**
+ * The parameters of a network with this encoder, flat.
+ * @param heads "new", or "same": those of the same name and labels stay
+ */
 export function parametersFrom(
-  { tensors }: PretrainedEncoder,
+  { tensors, config: { heads: known } }: PretrainedEncoder,
   config: ClassificationConfig,
   seed: number,
+  heads: "new" | "same" = "new",
 ): Float32Array {
+  const kept = config.heads.filter(
+    ({ name, labels }) =>
+      heads === "same" && known.some((head) => head.name === name && head.labels.join() === labels.join()),
+  );
   const slices = parameterSlices(config);
   const flat = new Float32Array(parameterCount(slices));
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
-    if (name.startsWith("heads.")) continue;
+    if (name.startsWith("heads.") && !kept.some((head) => name.startsWith(`heads.${head.name}.`))) continue;
     // Shorter texts need the first positions only.
     const tensor = kind === "positions" ? tensors.get(name)?.subarray(0, length) : tensors.get(name);
     if (tensor?.length !== length) {

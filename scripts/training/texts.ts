@@ -2,6 +2,7 @@
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import { classesOf, type LabelledText, type LoadedSet, separate } from "../data/classification.ts";
+import { readTaught } from "../data/taught.ts";
 import type { ClassificationRecipe, DataOptions } from "../recipes/recipe.ts";
 import { uniformStream } from "./random.ts";
 import type { LabelledTokens } from "./text-batches.ts";
@@ -44,6 +45,17 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
     });
   }
   return heads;
+}
+
+/** Heads with the texts that teachers labelled for them. @throws Error as of `readTaught` */
+export async function withTaught(recipe: ClassificationRecipe, heads: LoadedHead[]): Promise<LoadedHead[]> {
+  const all: LoadedHead[] = [];
+  for (const [i, head] of heads.entries()) {
+    const texts = recipe.heads[i]!.taught ? await readTaught(head.name) : [];
+    const rows = recipe.heads[i]!.taught ? [...head.rows, texts.length] : head.rows;
+    all.push({ ...head, train: [...head.train, ...texts], rows });
+  }
+  return all;
 }
 
 /** Tokens of one head's texts; a text without a token is left out. */
