@@ -16,7 +16,6 @@ import {
   measureClassification,
   mostConfused,
 } from "../../scripts/metrics/classification.ts";
-
 import { uniformStream } from "../../scripts/training/random.ts";
 
 describe("measureClassification", () => {
