@@ -7,11 +7,10 @@ import { Tokenizer } from "../../../worker/model/tokenizer.ts";
 import type { ModelFolder } from "../../publish/model-folder.ts";
 import { startBenchWorker } from "../bench-worker.ts";
 import { type Figure, summarize } from "../figures.ts";
-import { LARGE_MODEL } from "../memory/suite.ts";
 import type { RunTimes } from "../models/translation.ts";
 import type { LoadRequest, TimeRequest } from "../models/worker.ts";
 import { makeRandomFolder } from "../random-folder.ts";
-import { makeRandomModel } from "../random-model.ts";
+import { LARGE_MODEL, makeRandomModel } from "../random-model.ts";
 import type { Bundle } from "./bundle.ts";
 import { startWorkerd } from "./workerd.ts";
 
