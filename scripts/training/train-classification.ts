@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
 import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
 import { parameterSlices } from "./parameters.ts";
@@ -21,6 +21,8 @@ import { tokenVectors } from "./token-vectors.ts";
 
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
+/** Of a checkpoint that no step was taken from. */
+const BEGINNING: Progress = { step: 0, epoch: 0, group: 0, bestScore: -1, bestStep: 0, elapsedS: 0 };
 
 /**
  * @param begin the parameters to begin with, flat; default: what the recipe's pre-training leaves, or random ones
@@ -78,8 +80,11 @@ export async function trainClassification(
     task,
     scoreName: "accuracy",
     initialize: async (parameters) => {
-      if (begin) parameters.set(begin(config));
-      else if (hidden)
+      if (begin) {
+        parameters.set(begin(config));
+        // The mean with what came of it may be better than either (export/average.ts).
+        await writeCheckpoint(join(runDir, "first.safetensors"), config, parameters, BEGINNING);
+      } else if (hidden)
         parameters.set((await readCheckpoint(join(pretrainedDir(runDir), "best.safetensors"), config)).parameters);
       else if (pretraining) setTokenVectors(parameters, config, windows(), training.seed);
     },
