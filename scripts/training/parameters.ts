@@ -2,15 +2,10 @@
  * The trained numbers of a network: one flat Float32Array with every tensor of `tensorSpecs()` behind the other, so
  * that the optimizer is one loop, threads share it, and a checkpoint is a slice.
  */
-import {
-  type ClassificationConfig,
-  type TensorSpec,
-  type TranslationConfig,
-  tensorSpecs,
-} from "../../worker/model/config.ts";
+import { type ModelConfig, type TensorSpec, tensorSpecs } from "../../worker/model/config.ts";
 import { normalStream } from "./random.ts";
 
-export type NetworkConfig = TranslationConfig | ClassificationConfig;
+export type NetworkConfig = ModelConfig;
 
 export interface Slice extends TensorSpec {
   /** Elements from the start of the flat array. */
