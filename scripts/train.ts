@@ -9,9 +9,12 @@ import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
+import type { Recipe } from "./recipes/recipe.ts";
 import type { DeviceName } from "./training/replica.ts";
+import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
+import { trainQuestionAnswering } from "./training/train-question-answering.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -21,6 +24,7 @@ interface Options {
   device: DeviceName | "auto";
   threads?: number;
   epochs?: number;
+  pretrained: boolean;
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -31,10 +35,21 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
-  const done =
-    recipe.kind === "translation" ? await trainTranslation(recipe, run) : await trainClassification(recipe, run);
+  const done = await trainRecipe(recipe, run, options.pretrained);
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
+}
+
+/** @returns whether it came to the end, or was stopped */
+function trainRecipe(recipe: Recipe, run: RunOptions, isPretrained: boolean): Promise<boolean> {
+  switch (recipe.kind) {
+    case "translation":
+      return trainTranslation(recipe, run);
+    case "classification":
+      return trainClassification(recipe, run);
+    case "question-answering":
+      return trainQuestionAnswering(recipe, run, isPretrained);
+  }
 }
 
 /** Dawn keeps the process alive otherwise. */
@@ -59,6 +74,7 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
+  .option("--no-pretrained", "begin with random weights where the recipe begins with a model, to compare")
   .action((id: string, options: Options) => main(id, options).catch(fail));
 withDevice(program.command("classify"))
   .summary("trains a classifier of your own table of texts and labels")

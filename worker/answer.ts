@@ -2,15 +2,21 @@
  * Finds the answer to a question in a text with a loaded reader: windows out, spans in, places in the caller's own text.
  * Knows no HTTP but the Problem it throws; routes/answer.ts has the schemas.
  */
-import { readAll } from "./engine/reader.ts";
+import { type Reader, readAll } from "./engine/reader.ts";
 import { rankSpans } from "./engine/spans.ts";
 import { Problem } from "./errors.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import type { QuestionAnsweringConfig } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
 import { readings, readWords } from "./model/reading.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
 
-type ReadingModel = LoadedModel<"question-answering">;
+/** What reads. */
+export interface ReadingModel {
+  config: QuestionAnsweringConfig;
+  tokenizer: Tokenizer;
+  engine: Reader;
+}
 
 /** A part of a context. */
 export interface FoundSpan {
@@ -44,7 +50,7 @@ export interface Found {
  * @throws the signal's reason if aborted
  */
 export async function findSpans(
-  { manifest: { config }, tokenizer, engine }: ReadingModel,
+  { config, tokenizer, engine }: ReadingModel,
   question: string,
   context: string,
   { count = 1, signal }: FindOptions = {},

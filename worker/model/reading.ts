@@ -74,8 +74,9 @@ export interface Reading {
   firstWord: number;
 }
 
-/** Runs of letters and digits with what joins them, or one mark. */
-const WORD = /[\p{L}\p{M}\p{N}]+(?:['’.,-](?=[\p{L}\p{N}])[\p{L}\p{M}\p{N}]+)*|[^\s\p{L}\p{M}\p{N}](?:\p{M}|\u200d|\ufe0f)*/gu;
+/** Letters and digits, as in can't and 1,000.5; an 's by itself, for Armenia's has Armenia in it; or one mark, as 👍🏽. */
+const WORD =
+  /[\p{L}\p{M}\p{N}]+(?:[.,](?=\p{N})\p{N}+|['’](?!s(?![\p{L}\p{N}]))\p{L}+)*|['’]s(?![\p{L}\p{N}])|[^\s\p{L}\p{M}\p{N}](?:[\p{M}\p{Emoji_Modifier}\ufe0f]|\u200d[^\s\p{L}\p{M}\p{N}])*/gu;
 
 const ENDINGS = /(?:ions?|ings?|edly|ed|ers?|ors?|ly|es|s|e|y)$/;
 
@@ -99,7 +100,7 @@ export function readWords(text: string, tokenizer: Tokenizer): Word[] {
 function factsOf(match: string, isAttached: boolean, tokenizer: Tokenizer) {
   const form = match.toWellFormed().normalize("NFC").toLowerCase();
   const tokens = isAttached ? encodeAttached(form, tokenizer) : tokenizer.encode(form);
-  const stripped = form.replace(/['’]s$/, "").replace(ENDINGS, "");
+  const stripped = form.replace(ENDINGS, "");
   const stem = stripped.length >= 3 ? stripped : form;
   const [first = 0] = tokens;
   const isMark = !/[\p{L}\p{N}]/u.test(match);

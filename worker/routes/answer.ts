@@ -118,7 +118,7 @@ export function addAnswer(app: App) {
       watch.lap("load_ms");
       await lease.enter(1);
       watch.lap("queue_ms");
-      const found = await findSpans(lease.model, question, context, { count: top_k, signal: c.req.raw.signal });
+      const found = await findSpans({ ...lease.model, config }, question, context, { count: top_k, signal: c.req.raw.signal });
       const answer = chooseAnswer(found, threshold ?? config.no_answer_below);
       watch.lap("answer_ms");
       Object.assign(c.var.timings, watch.laps);
