@@ -81,7 +81,8 @@ export function chooseReader(
   const fitting = candidates.find(({ config }) => Object.values(texts).every(scriptTest(config.source_scripts)));
   if (fitting) return fitting;
   const scripts = [...new Set(candidates.flatMap(({ config }) => config.source_scripts))];
-  const [name, text] = Object.entries(texts).find(([, text]) => !scriptTest(scripts)(text)) ?? Object.entries(texts)[0]!;
+  const [name, text] =
+    Object.entries(texts).find(([, text]) => !scriptTest(scripts)(text)) ?? Object.entries(texts)[0]!;
   throw new Problem(
     "unsupported_language",
     `${name}: expected ${scripts.join(" or ")} letters; ` +

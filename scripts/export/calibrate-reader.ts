@@ -3,9 +3,10 @@
  * of it, and the confidence below which there is no answer. Half of the questions are asked of a context that does not
  * answer them.
  */
+
+import { loadReader } from "../../worker/engine/load.ts";
 import type { QuestionAnsweringConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
-import { loadReader } from "../../worker/engine/load.ts";
 import { askElsewhere, type Paragraph } from "../data/question-answering.ts";
 import { loadKernels } from "../kernels.ts";
 import { answerRead, f1WithThreshold, type ReadAnswer, readQuestions } from "../metrics/reading.ts";

@@ -7,8 +7,8 @@ import type {
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
-import type { QuestionSet } from "../data/question-answering.ts";
 import type { SentencePair } from "../data/multi30k.ts";
+import type { QuestionSet } from "../data/question-answering.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
 export interface DataOptions {

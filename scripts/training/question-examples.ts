@@ -21,7 +21,11 @@ export interface AskedWords {
 }
 
 /** A question whose every answer is longer than a model's answers is left out. */
-export function askedWords(paragraphs: readonly Paragraph[], tokenizer: Tokenizer, maxAnswerWords: number): AskedWords[] {
+export function askedWords(
+  paragraphs: readonly Paragraph[],
+  tokenizer: Tokenizer,
+  maxAnswerWords: number,
+): AskedWords[] {
   return paragraphs.flatMap(({ title, context, questions }) => {
     const words = readWords(context, tokenizer);
     return questions.flatMap(({ question, answers }) => {

@@ -40,7 +40,10 @@ export async function trainQuestionAnswering(
   const config = await openConfig(
     runDir,
     questionAnsweringConfigSchema,
-    configOf(recipe, splits.map(({ train }) => train)),
+    configOf(
+      recipe,
+      splits.map(({ train }) => train),
+    ),
   );
   const dev = splits.flatMap((split) => split.dev);
   const task = await spanTask(recipe, config, {

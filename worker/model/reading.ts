@@ -76,7 +76,7 @@ export interface Reading {
 
 /** Letters and digits, as in can't and 1,000.5; an 's by itself, for Armenia's has Armenia in it; or one mark, as 👍🏽. */
 const WORD =
-  /[\p{L}\p{M}\p{N}]+(?:[.,](?=\p{N})\p{N}+|['’](?!s(?![\p{L}\p{N}]))\p{L}+)*|['’]s(?![\p{L}\p{N}])|[^\s\p{L}\p{M}\p{N}](?:[\p{M}\p{Emoji_Modifier}\ufe0f]|\u200d[^\s\p{L}\p{M}\p{N}])*/gu;
+  /[\p{L}\p{M}\p{N}]+(?:[.,](?=\p{N})\p{N}+|['’](?!s(?![\p{L}\p{N}]))\p{L}+)*|['’]s(?![\p{L}\p{N}])|[^\s\p{L}\p{M}\p{N}](?:\p{M}|\p{Emoji_Modifier}|\u200d[^\s\p{L}\p{M}\p{N}])*/gu;
 
 const ENDINGS = /(?:ions?|ings?|edly|ed|ers?|ors?|ly|es|s|e|y)$/;
 
@@ -131,7 +131,11 @@ function shapeOf(word: string): Shape {
  * @param question and context as of `readWords`
  * @returns none if either has no word
  */
-export function readings(question: readonly Word[], context: readonly Word[], config: QuestionAnsweringConfig): Reading[] {
+export function readings(
+  question: readonly Word[],
+  context: readonly Word[],
+  config: QuestionAnsweringConfig,
+): Reading[] {
   const { max_seq_len, max_question_tokens } = config;
   const asked = fitting(question, max_question_tokens);
   const questionTokens = asked.reduce((sum, { tokens }) => sum + tokens.length, 0);
@@ -205,7 +209,10 @@ function reading(
 }
 
 /** Rows of each word of the question and of the context. */
-function featuresOf(question: readonly Word[], context: readonly Word[]): { question: number[][]; context: number[][] } {
+function featuresOf(
+  question: readonly Word[],
+  context: readonly Word[],
+): { question: number[][]; context: number[][] } {
   const isWord = ({ shape }: Word) => shape !== "mark";
   const asked = new Map(question.filter(isWord).map((word) => [word.stem, word.rarity]));
   const askedExactly = new Set(question.map(({ form }) => form));
@@ -219,8 +226,7 @@ function featuresOf(question: readonly Word[], context: readonly Word[]): { ques
     context: context.map(({ stem, rarity, shape, form }, i) => {
       const isShared = shape !== "mark" && asked.has(stem);
       const isExact = askedExactly.has(form);
-      const shared =
-        rarity === RARITIES.common ? ROWS.contextCommon : isExact ? ROWS.contextShared : ROWS.contextKin;
+      const shared = rarity === RARITIES.common ? ROWS.contextCommon : isExact ? ROWS.contextShared : ROWS.contextKin;
       return [isShared ? shared : ROWS.context, nearRows[i]!, sentenceRows[i]!, ROWS.shape[shape]];
     }),
   };
@@ -251,7 +257,9 @@ function nearness(asked: ReadonlyMap<string, Rarity>, context: readonly Word[]):
   });
   const most = sums.reduce((a, b) => Math.max(a, b), 0);
   // Sums of tenths are not exact.
-  return sums.map((s) => ROWS.near + (most < 0.01 ? 0 : Math.min(NEAR_ROWS - 1, Math.floor((s / most) * (NEAR_ROWS - 1) + 0.01))));
+  return sums.map(
+    (s) => ROWS.near + (most < 0.01 ? 0 : Math.min(NEAR_ROWS - 1, Math.floor((s / most) * (NEAR_ROWS - 1) + 0.01))),
+  );
 }
 
 /** The row of each word's sentence. */
@@ -263,7 +271,10 @@ function rankSentences(asked: ReadonlyMap<string, Rarity>, context: readonly Wor
     words++;
     if (word.shape !== "mark") stems.add(word.stem);
     if (!word.endsSentence && i < context.length - 1) return;
-    const overlap = [...stems].reduce((sum, stem) => sum + (asked.has(stem) ? OVERLAP_WEIGHTS[asked.get(stem)!] : 0), 0);
+    const overlap = [...stems].reduce(
+      (sum, stem) => sum + (asked.has(stem) ? OVERLAP_WEIGHTS[asked.get(stem)!] : 0),
+      0,
+    );
     sentences.push({ words, overlap });
     stems = new Set();
     words = 0;

@@ -2,8 +2,9 @@
  * `POST /v1/answer`: a question and a text in, the part of the text that answers it out.
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { type Answer, chooseAnswer, chooseReader, findSpans } from "../answer.ts";
-import type { App } from "../context.ts";
+import type { App, AppEnv } from "../context.ts";
 import { paymentResponses, problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
@@ -14,28 +15,35 @@ const EXAMPLE = {
   context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
 };
 
+/** What every request has, whatever its question is asked of. */
+const common = {
+  question: z.string().openapi({ description: "In words, as one asks a person", example: EXAMPLE.question }),
+  model: z.string().optional().openapi({ description: "A model's id; without it the first that reads the script" }),
+  top_k: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(3)
+    .openapi({ description: "Most parts of the text to tell, the answer and its alternatives together" }),
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .openapi({ description: "An answer that is less sure is null; without it what the model's makers chose" }),
+};
+
 const requestSchema = z
   .strictObject({
-    question: z.string().openapi({ description: "In words, as one asks a person", example: EXAMPLE.question }),
+    ...common,
     context: z.string().openapi({
       description: "The text in which the answer stands, of any length up to the limit",
       example: EXAMPLE.context,
     }),
-    model: z.string().optional().openapi({ description: "A model's id; without it the first that reads the script" }),
-    top_k: z
-      .int()
-      .min(1)
-      .max(20)
-      .default(3)
-      .openapi({ description: "Most parts of the text to tell, the answer and its alternatives together" }),
-    threshold: z
-      .number()
-      .min(0)
-      .max(1)
-      .optional()
-      .openapi({ description: "An answer that is less sure is null; without it what the model's makers chose" }),
   })
   .openapi("AnswerRequest");
+
+type ContextRequest = z.infer<typeof requestSchema>;
 
 const offset = z.int().openapi({ description: "UTF-16 units from the start of the context, as JavaScript counts" });
 const confidence = z.number().openapi({
@@ -47,13 +55,12 @@ const answerSchema = z.object({
   start: offset.nullable(),
   end: offset.nullable().openapi({ description: "Behind its last unit: `context.slice(start, end)` is the answer" }),
   confidence,
-  reason: z
-    .enum(["below_threshold", "no_text"])
-    .nullable()
-    .openapi({ description: "Why there is no answer: the best is not sure enough, or the question or the context has no word" }),
-  alternatives: z
-    .array(z.object({ text: z.string(), start: offset, end: offset, confidence }))
-    .openapi({ description: "Other parts, most confident first; without an answer all of them. None shares a word with another" }),
+  reason: z.enum(["below_threshold", "no_text"]).nullable().openapi({
+    description: "Why there is no answer: the best is not sure enough, or the question or the context has no word",
+  }),
+  alternatives: z.array(z.object({ text: z.string(), start: offset, end: offset, confidence })).openapi({
+    description: "Other parts, most confident first; without an answer all of them. None shares a word with another",
+  }),
 }) satisfies z.ZodType<Answer>;
 
 const responseSchema = z
@@ -104,28 +111,35 @@ export const answerRoute = createRoute({
 });
 
 export function addAnswer(app: App) {
-  return app.openapi(answerRoute, async (c) => {
-    const { question, context, model, top_k, threshold } = c.req.valid("json");
-    const { scope, store } = c.var;
-    const characters = checkTexts([question, context], scope.settings);
-    const watch = new Stopwatch(["load_ms", "queue_ms", "answer_ms"]);
-    const candidates = await store.candidates(scope, "question-answering", model);
-    const manifest = chooseReader(candidates, { question, context });
-    await c.var.payment.reserve({ task: "question-answering", model: manifest.id, characters });
-    const lease = await store.acquire(scope, manifest);
-    try {
-      const { id, version, config } = lease.model.manifest;
-      watch.lap("load_ms");
-      await lease.enter(1);
-      watch.lap("queue_ms");
-      const found = await findSpans({ ...lease.model, config }, question, context, { count: top_k, signal: c.req.raw.signal });
-      const answer = chooseAnswer(found, threshold ?? config.no_answer_below);
-      watch.lap("answer_ms");
-      Object.assign(c.var.timings, watch.laps);
-      const { tokens, windows } = found;
-      return c.json({ model: { id, version }, ...answer, tokens, windows, timing: watch.laps }, 200);
-    } finally {
-      lease.release();
-    }
-  });
+  return app.openapi(answerRoute, async (c) => c.json(await answerFromContext(c, c.req.valid("json")), 200));
+}
+
+async function answerFromContext(
+  c: Context<AppEnv>,
+  { question, context, model, top_k, threshold }: ContextRequest,
+): Promise<z.infer<typeof responseSchema>> {
+  const { scope, store } = c.var;
+  const characters = checkTexts([question, context], scope.settings);
+  const watch = new Stopwatch(["load_ms", "queue_ms", "answer_ms"]);
+  const candidates = await store.candidates(scope, "question-answering", model);
+  const manifest = chooseReader(candidates, { question, context });
+  await c.var.payment.reserve({ task: "question-answering", model: manifest.id, characters });
+  const lease = await store.acquire(scope, manifest);
+  try {
+    const { id, version, config } = lease.model.manifest;
+    watch.lap("load_ms");
+    await lease.enter(1);
+    watch.lap("queue_ms");
+    const found = await findSpans({ ...lease.model, config }, question, context, {
+      count: top_k,
+      signal: c.req.raw.signal,
+    });
+    const answer = chooseAnswer(found, threshold ?? config.no_answer_below);
+    watch.lap("answer_ms");
+    Object.assign(c.var.timings, watch.laps);
+    const { tokens, windows } = found;
+    return { model: { id, version }, ...answer, tokens, windows, timing: watch.laps };
+  } finally {
+    lease.release();
+  }
 }

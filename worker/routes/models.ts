@@ -64,10 +64,14 @@ const readerSchema = z
   .object({
     ...common,
     task: z.literal("question-answering"),
-    no_answer_below: z.number().openapi({ description: "An answer that is less sure is none, if the request says nothing" }),
+    no_answer_below: z
+      .number()
+      .openapi({ description: "An answer that is less sure is none, if the request says nothing" }),
     size: z.object({
       ...size,
-      max_seq_len: z.int().openapi({ description: "Tokens of question and window; longer contexts are read in several" }),
+      max_seq_len: z
+        .int()
+        .openapi({ description: "Tokens of question and window; longer contexts are read in several" }),
     }),
   })
   .openapi("QuestionAnsweringModel");
