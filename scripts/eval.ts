@@ -13,10 +13,10 @@ import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { findRecipe } from "./recipes/index.ts";
 
-/** Options that only one kind of model has. */
+/** Options that not every kind of model has. */
 const ONLY = {
-  translation: ["beam", "lengthPenalty", "shortlist", "translations"],
-  classification: ["task", "beside", "compare", "explain", "fairness"],
+  translation: ["beam", "lengthPenalty", "shortlist", "translations", "float"],
+  classification: ["task", "beside", "compare", "explain", "fairness", "float"],
   "question-answering": ["beside"],
 } as const satisfies Record<Task, string[]>;
 
