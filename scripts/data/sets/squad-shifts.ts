@@ -4,7 +4,7 @@
  * are held out as a test, and the other half is trained on.
  */
 import { textKey } from "../classification.ts";
-import { gitHubFolder } from "../public.ts";
+import { decodeText, gitHubFile, gitHubFolder } from "../public.ts";
 import type { Paragraph, QuestionSet } from "../question-answering.ts";
 import { type RowFile, readRows } from "../rows.ts";
 
@@ -16,8 +16,41 @@ const file = (name: string, sha256: string): RowFile => ({
   mirrorFile: `qa_squadshifts/${name}.jsonl.gz`,
   fields: 1,
   sha256,
-  source: `${name} of ${FOLDER}, a paragraph a line as { title, context, qas: [{ id, question, answers, starts }] }`,
+  source: [
+    {
+      url: gitHubFile(REPOSITORY, COMMIT, `datasets/${name}_v1.0.json`),
+      read: (bytes) =>
+        (JSON.parse(decodeText(bytes)) as SquadFile).data.flatMap(({ title, paragraphs }) =>
+          paragraphs.map(({ context, qas }) => [spacedJson({ title, context, qas: qas.map(withoutRepeats) })]),
+        ),
+    },
+  ],
 });
+
+/** What is read of a file in the form of SQuAD 1.1. */
+interface SquadFile {
+  data: { title: string; paragraphs: { context: string; qas: SquadQuestion[] }[] }[];
+}
+interface SquadQuestion {
+  id: string;
+  question: string;
+  answers: { text: string; answer_start: number }[];
+}
+
+/** Of equal answers the first. */
+function withoutRepeats({ id, question, answers }: SquadQuestion) {
+  const first = answers.filter(({ text }, i) => answers.findIndex((other) => other.text === text) === i);
+  return { id, question, answers: first.map(({ text }) => text), starts: first.map(({ answer_start: at }) => at) };
+}
+
+/** JSON with a space behind each comma and colon, as Python and so the mirror writes it. */
+function spacedJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(spacedJson).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}: ${spacedJson(member)}`);
+  return `{${members.join(", ")}}`;
+}
+
 /** Of the even paragraphs of a file, every so manyth is kept to choose with. */
 const DEV_EVERY = 10;
 
