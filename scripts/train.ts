@@ -10,13 +10,15 @@ import type { ClassificationConfig } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
-import type { ClassificationRecipe } from "./recipes/recipe.ts";
+import type { ClassificationRecipe, Recipe } from "./recipes/recipe.ts";
 import { parametersFrom, readEncoder } from "./train/encoder.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
 import { writeWhole } from "./training/checkpoint.ts";
 import type { DeviceName } from "./training/replica.ts";
+import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
+import { trainQuestionAnswering } from "./training/train-question-answering.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -27,6 +29,7 @@ interface Options {
   threads?: number;
   epochs?: number;
   from?: string;
+  pretrained: boolean;
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -37,15 +40,24 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
-  if (recipe.kind === "translation" && options.from) {
-    throw new Error(`--from: expected a recipe of classification, got ${id} of translation`);
+  if (recipe.kind !== "classification" && options.from) {
+    throw new Error(`--from: expected a recipe of classification, got ${id} of ${recipe.kind}`);
   }
-  const done =
-    recipe.kind === "translation"
-      ? await trainTranslation(recipe, run)
-      : await trainClassification(recipe, run, await beginFrom(recipe, run.runDir, options.from));
+  const done = await trainRecipe(recipe, run, options);
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
+}
+
+/** @returns whether it came to the end, or was stopped */
+async function trainRecipe(recipe: Recipe, run: RunOptions, { from, pretrained }: Options): Promise<boolean> {
+  switch (recipe.kind) {
+    case "translation":
+      return trainTranslation(recipe, run);
+    case "classification":
+      return trainClassification(recipe, run, await beginFrom(recipe, run.runDir, from));
+    case "question-answering":
+      return trainQuestionAnswering(recipe, run, pretrained);
+  }
 }
 
 /** Weights of a model that is there already, its vocabulary, and its heads where they are the recipe's, too. */
@@ -80,6 +92,7 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
   .option("--from <model>", "begin with the weights of a model or a run: its encoder, and the heads that are the same")
+  .option("--no-pretrained", "begin with random weights where the recipe begins with a model, to compare")
   .action((id: string, options: Options) => main(id, options).catch(fail));
 withDevice(program.command("classify"))
   .summary("trains a classifier of your own table of texts and labels")

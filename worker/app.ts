@@ -13,6 +13,7 @@ import { addObservation } from "./middleware/observe.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
+import { addAnswer } from "./routes/answer.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addDeepl } from "./routes/deepl.ts";
 import { addDocument } from "./routes/document.ts";
@@ -53,6 +54,7 @@ export type AppType = Hono<
     RoutesOf<typeof addModels> &
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addAnswer> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
 >;
@@ -91,6 +93,7 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addAnswer(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

@@ -1,5 +1,6 @@
 /** A model that can run, wherever its files came from. */
 import type { Classifier } from "./engine/heads.ts";
+import type { Reader } from "./engine/reader.ts";
 import type { Transformer } from "./engine/transformer.ts";
 import type { Task } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
@@ -9,6 +10,7 @@ import type { Tokenizer } from "./model/tokenizer.ts";
 interface Engines {
   translation: Transformer;
   classification: Classifier;
+  "question-answering": Reader;
 }
 
 /** A model in wasm memory, with what is needed to use it. */

@@ -3,7 +3,9 @@ import type { ModelConfig } from "../../worker/model/config.ts";
 
 export interface Question {
   path: string;
-  body: { text: string } & Record<string, string>;
+  body: Record<string, string>;
+  /** What of the body to print. */
+  asked: string;
   /** The line to print of the answer's JSON. */
   readAnswer: (answer: FirstAnswer) => string;
 }
@@ -12,6 +14,8 @@ export interface Question {
 export interface FirstAnswer {
   model: { id: string };
   translations?: { text: string }[];
+  answer?: string | null;
+  reason?: string | null;
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
 }
 
@@ -27,18 +31,36 @@ const TO_CLASSIFY: Record<string, string> = {
   zh: "房间很干净，服务也很好，下次还会再来。",
 };
 
+/** Something to answer. */
+const TO_ANSWER = {
+  question: "When does the shop close on Saturdays?",
+  context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
+};
+
 export function firstQuestion(config: ModelConfig): Question {
   const source = config.source_languages[0]!;
   if (config.task === "translation") {
+    const text = TO_TRANSLATE[source] ?? "Hello.";
     return {
       path: "/v1/translate",
-      body: { text: TO_TRANSLATE[source] ?? "Hello.", source, target: config.target_languages[0]! },
+      body: { text, source, target: config.target_languages[0]! },
+      asked: text,
       readAnswer: ({ translations }) => translations![0]!.text,
     };
   }
+  if (config.task === "question-answering") {
+    return {
+      path: "/v1/answer",
+      body: TO_ANSWER,
+      asked: TO_ANSWER.question,
+      readAnswer: ({ answer, reason }) => answer ?? reason!,
+    };
+  }
+  const text = TO_CLASSIFY[source] ?? "Hello.";
   return {
     path: "/v1/classify",
-    body: { text: TO_CLASSIFY[source] ?? "Hello." },
+    body: { text },
+    asked: text,
     readAnswer: ({ classifications }) =>
       Object.entries(classifications![0]!.tasks)
         .map(([task, { label, reason }]) => `${task}: ${label ?? reason}`)

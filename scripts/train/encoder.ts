@@ -11,6 +11,7 @@ import {
   expectTask,
   expectTransformer,
   parseConfigOf,
+  type QuestionAnsweringConfig,
 } from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
@@ -65,26 +66,26 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
 }
 
 /**
- * The parameters of a network with this encoder, flat.
+ * The parameters of a network with this encoder and whatever else it has new, flat.
  * @param heads "new", or "same": those of the same name and labels stay
  */
 export function parametersFrom(
   { tensors, config: { heads: known } }: PretrainedEncoder,
-  config: ClassificationConfig,
+  config: ClassificationConfig | QuestionAnsweringConfig,
   seed: number,
   heads: "new" | "same" = "new",
 ): Float32Array {
-  const kept = config.heads.filter(
-    ({ name, labels }) =>
-      heads === "same" && known.some((head) => head.name === name && head.labels.join() === labels.join()),
+  const kept = (heads === "same" && "heads" in config ? config.heads : []).filter(({ name, labels }) =>
+    known.some((head) => head.name === name && head.labels.join() === labels.join()),
   );
   const slices = parameterSlices(config);
   const flat = new Float32Array(parameterCount(slices));
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
+    // Positions are the same in every network, of longer texts only more.
+    if (kind === "positions" || /^(features|span)\./.test(name)) continue;
     if (name.startsWith("heads.") && !kept.some((head) => name.startsWith(`heads.${head.name}.`))) continue;
-    // Shorter texts need the first positions only.
-    const tensor = kind === "positions" ? tensors.get(name)?.subarray(0, length) : tensors.get(name);
+    const tensor = tensors.get(name);
     if (tensor?.length !== length) {
       throw new Error(
         `${name}: expected ${length} weights in the encoder to begin with, got ${tensor?.length ?? "none"}`,

@@ -3,17 +3,20 @@ import type { Array as NdArray } from "@jax-js/jax";
 import type {
   ClassificationConfig,
   EncoderClassificationConfig,
+  QuestionAnsweringConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
 import { type ClassificationBatch, classificationLoss } from "./classification.ts";
 import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
+import { type SpanBatch, spanLoss } from "./question-answering.ts";
 import { type TranslationBatch, translationLoss } from "./translation.ts";
 
 export type Objective =
   | { kind: "translation"; config: TranslationConfig }
   | { kind: "classification"; config: ClassificationConfig }
+  | { kind: "question-answering"; config: QuestionAnsweringConfig }
   | { kind: "masked-tokens"; config: EncoderClassificationConfig };
 
 /** A batch on the device: every array consumed by the loss. */
@@ -44,6 +47,9 @@ export function lossOf(objective: Objective): Loss {
       return (params, batch, seed, regularization) =>
         classificationLoss(params, batch as ClassificationBatch, seed, config, regularization);
     }
+    case "question-answering":
+      return (params, batch, seed, regularization) =>
+        spanLoss(params, batch as SpanBatch, seed, objective.config, regularization);
     case "masked-tokens":
       return (params, batch, seed, regularization) =>
         maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);

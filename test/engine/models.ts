@@ -1,7 +1,8 @@
 /** The tiny fixtures in Node, in both kernel builds, and beside them the naive reference of the same weights. */
 import { readFileSync } from "node:fs";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadTransformer } from "../../worker/engine/load.ts";
+import { loadClassifier, loadReader, loadTransformer } from "../../worker/engine/load.ts";
+import type { Reader } from "../../worker/engine/reader.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
   type EncoderClassificationConfig,
@@ -9,6 +10,7 @@ import {
   type LstmClassificationConfig,
   lstmClassificationConfigSchema,
   parseConfigOf,
+  type QuestionAnsweringConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
@@ -28,6 +30,12 @@ export const lstmConfig: LstmClassificationConfig = lstmClassificationConfigSche
   JSON.parse(read("tiny-lstm/config.json").toString()),
 );
 export const lstmWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-lstm/model.safetensors"));
+
+export const readerConfig: QuestionAnsweringConfig = parseConfigOf(
+  "question-answering",
+  read("tiny-reader/config.json").toString(),
+);
+export const readerWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-reader/model.safetensors"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -66,3 +74,13 @@ export const referenceClassifier = (changes: Partial<EncoderClassificationConfig
 export function loadTinyLstm(build: Build = "relaxed"): Promise<Classifier> {
   return loadClassifier(lstmConfig, streamOf(lstmWeights), kernelsOf(build));
 }
+
+export function loadTinyReader(
+  build: Build = "relaxed",
+  changes: Partial<QuestionAnsweringConfig> = {},
+): Promise<Reader> {
+  return loadReader({ ...readerConfig, ...changes }, streamOf(readerWeights), kernelsOf(build));
+}
+
+export const referenceReader = (changes: Partial<QuestionAnsweringConfig> = {}): ReferenceModel =>
+  new ReferenceModel({ ...readerConfig, ...changes }, readerWeights);

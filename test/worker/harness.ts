@@ -6,7 +6,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
-import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
+import { type ModelConfig, parseConfigOf, type QuestionAnsweringConfig } from "../../worker/model/config.ts";
 import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
 import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
@@ -18,6 +18,9 @@ import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
+import readerConfigJson from "../fixtures/tiny-reader/config.json?raw";
+import readerWeightsUrl from "../fixtures/tiny-reader/model.safetensors?url&inline";
+import readerTokenizerJson from "../fixtures/tiny-reader/tokenizer.json?raw";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);
@@ -41,6 +44,12 @@ const lstm: Fixture = {
   config: parseConfigOf("classification", lstmConfigJson),
   tokenizerJson: lstmTokenizerJson,
   weightsUrl: lstmWeightsUrl,
+};
+
+const reader: Fixture = {
+  config: parseConfigOf("question-answering", readerConfigJson),
+  tokenizerJson: readerTokenizerJson,
+  weightsUrl: readerWeightsUrl,
 };
 
 async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -70,6 +79,11 @@ export function putClassifier(id: string, options: ModelOptions<typeof classifie
 /** The same of the long short-term memories. */
 export function putLstm(id: string): Promise<Manifest> {
   return putFixture(lstm, id, {});
+}
+
+/** The same of the reader. */
+export function putReader(id: string, options: ModelOptions<QuestionAnsweringConfig> = {}): Promise<Manifest> {
+  return putFixture(reader, id, options);
 }
 
 async function putFixture(
@@ -125,6 +139,8 @@ export interface Client {
   translate: (body: object) => Promise<Response>;
   /** POSTs to /v1/classify. */
   classify: (body: object) => Promise<Response>;
+  /** POSTs to /v1/answer. */
+  answer: (body: object) => Promise<Response>;
 }
 
 /** A fresh isolate, as it were: an app whose store is empty. */
@@ -147,6 +163,7 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     request,
     translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
     classify: (body) => post("/v1/classify", body),
+    answer: (body) => post("/v1/answer", body),
   };
 }
 

@@ -2,7 +2,13 @@
  * Streams a `model.safetensors` straight into wasm memory: besides the header, no more than one chunk of the stream
  * is ever on the JS heap. Knows nothing of where the bytes come from; checking their hash is the caller's.
  */
-import { type ClassificationConfig, type ModelConfig, type TranslationConfig, tensorSpecs } from "../model/config.ts";
+import {
+  type ClassificationConfig,
+  type ModelConfig,
+  type QuestionAnsweringConfig,
+  type TranslationConfig,
+  tensorSpecs,
+} from "../model/config.ts";
 import {
   checkPacking,
   type Header,
@@ -16,6 +22,7 @@ import {
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
+import { Reader } from "./reader.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
@@ -69,6 +76,20 @@ export async function loadClassifier(
     encoder,
     config.heads.map(({ name }) => found.linear(`heads.${name}`)),
   );
+}
+
+/** Loads a reader; parameters and errors as of `loadTransformer`. */
+export async function loadReader(
+  config: QuestionAnsweringConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Reader> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Reader(config, runtime, {
+    ...found.common(config.n_enc_layers),
+    features: found.matrix("features"),
+    span: found.linear("span"),
+  });
 }
 
 async function loadWeights(

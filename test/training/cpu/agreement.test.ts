@@ -6,10 +6,11 @@ import type { Objective } from "../../../scripts/training/objectives.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
 import { uniformStream } from "../../../scripts/training/random.ts";
 import { createReplica } from "../../../scripts/training/replicas.ts";
+import { spanBatches } from "../../../scripts/training/span-batches.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
-import { countedTexts, reversals, TINY, TINY_CLASSIFIER, TINY_LSTM } from "../tiny.ts";
+import { countedTexts, reversals, soughtWords, TINY, TINY_CLASSIFIER, TINY_LSTM, TINY_READER } from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
 const pairs = { rows: 3, sourceLength: 20, targetLength: 24 };
@@ -30,6 +31,10 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
   {
     objective: { kind: "masked-tokens", config: TINY_CLASSIFIER },
     batch: [...maskedBatches(countedTexts(11, 24, 7), texts, TINY_CLASSIFIER, 4, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "question-answering", config: TINY_READER },
+    batch: [...spanBatches(soughtWords(7, 26), texts, TINY_READER, 1, 1)][0]![0]!,
   },
   {
     objective: { kind: "classification", config: TINY_LSTM },
