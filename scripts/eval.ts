@@ -8,6 +8,7 @@ import { expectTask } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { evaluateClassification } from "./eval/classification.ts";
 import type { EvalOptions } from "./eval/options.ts";
+import { evaluateRetrieval } from "./eval/retrieval.ts";
 import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { findRecipe } from "./recipes/index.ts";
@@ -56,14 +57,18 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
   if (recipe.kind !== config.task) {
     throw new Error(`eval: expected a recipe of ${config.task} as ${id} is, got ${recipe.id} of ${recipe.kind}`);
   }
-  const foreign = ONLY[config.task === "translation" ? "classification" : "translation"].find(
-    (name) => program.getOptionValueSource(name) === "cli",
-  );
+  const others = (["translation", "classification"] as const).filter((task) => task !== config.task);
+  const foreign = others
+    .flatMap((task): readonly string[] => ONLY[task])
+    .find(
+(name) => program.getOptionValueSource(name) === "cli");
   if (foreign !== undefined) {
     const flag = program.options.find((option) => option.attributeName() === foreign)!.long;
     throw new Error(`eval: ${flag} has no meaning for ${id}, a model of ${config.task}`);
   }
-  if (recipe.kind === "translation") {
+  if (recipe.kind === "embedding") {
+    await evaluateRetrieval(folder, expectTask("embedding", config), options);
+  } else if (recipe.kind === "translation") {
     await evaluateTranslation(folder, expectTask("translation", config), recipe, options);
   } else {
     await evaluateClassification(folder, expectTask("classification", config), recipe, options);

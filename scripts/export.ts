@@ -65,6 +65,10 @@ async function exportedConfig(
     const quality = { "dev BLEU (int8, greedy)": Number(devScore.toFixed(2)) };
     return { ...expectTask("translation", config), generation, card: { ...card, quality } };
   }
+  if (recipe.kind === "embedding") {
+    const quality = { "dev Recall@1, mean over the sources, %": Number(devScore.toFixed(2)) };
+    return { ...expectTask("embedding", config), card: { ...config.card, ...recipe.card, quality } };
+  }
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);
   const loaded = await loadHeads(recipe, data);
@@ -104,7 +108,8 @@ async function main(id: string, options: Options): Promise<void> {
       `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
     );
   }
-  const score = `dev ${exported.task === "translation" ? "BLEU" : "accuracy"} ${progress.bestScore.toFixed(2)}`;
+  const scoreName = { translation: "BLEU", classification: "accuracy", embedding: "Recall@1" }[exported.task];
+  const score = `dev ${scoreName} ${progress.bestScore.toFixed(2)}`;
   console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, ${score}; next: npm run eval -- ${id}`);
   if (exported.task === "classification") console.log(formatCalibration(exported));
   if (options.json)

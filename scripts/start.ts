@@ -37,6 +37,8 @@ function parsePort(text: string): number {
   return port;
 }
 
+const PLURALS = { translation: "Translations", classification: "Classifications", embedding: "Embeddings" };
+
 async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   await checkPort(port);
   const folders = model === undefined ? await listModelFolders() : [await findModelFolder(model)];
@@ -56,17 +58,17 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     // One model of each kind is enough to see.
     const tasks = new Map(models.toReversed().map(({ manifest }) => [manifest.config.task, manifest]));
     for (const { config } of tasks.values()) {
-      const { path, body, readAnswer } = firstQuestion(config);
+      const { path, text, body, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
       if ("demand" in answer) {
         console.log(
-          `\n${config.task === "translation" ? "Translations" : "Classifications"} are paid for: ${answer.demand}`,
+          `\n${PLURALS[config.task]} are paid for: ${answer.demand}`,
         );
         continue;
       }
       console.log(`
-The first answer, by ${answer.model.id}:
-  ${body.text}
+The first answer, by ${typeof answer.model === "string" ? answer.model : answer.model.id}:
+  ${text}
   ${readAnswer(answer)}
 
 Try it:

@@ -8,10 +8,13 @@ import { Command, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
+import type { Recipe } from "./recipes/recipe.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
 import type { DeviceName } from "./training/replica.ts";
+import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
+import { trainEmbedding } from "./training/train-embedding.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -31,10 +34,20 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
-  const done =
-    recipe.kind === "translation" ? await trainTranslation(recipe, run) : await trainClassification(recipe, run);
+  const done = await trainRecipe(recipe, run);
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
+}
+
+function trainRecipe(recipe: Recipe, run: RunOptions): Promise<boolean> {
+  switch (recipe.kind) {
+    case "translation":
+      return trainTranslation(recipe, run);
+    case "classification":
+      return trainClassification(recipe, run);
+    case "embedding":
+      return trainEmbedding(recipe, run);
+  }
 }
 
 /** Dawn keeps the process alive otherwise. */

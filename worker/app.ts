@@ -16,6 +16,7 @@ import { addAdminAccounts } from "./routes/admin-accounts.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addDeepl } from "./routes/deepl.ts";
 import { addDocument } from "./routes/document.ts";
+import { addEmbeddings } from "./routes/embeddings.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
@@ -53,6 +54,7 @@ export type AppType = Hono<
     RoutesOf<typeof addModels> &
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addEmbeddings> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
 >;
@@ -91,6 +93,7 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addEmbeddings(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

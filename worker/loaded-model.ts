@@ -1,4 +1,5 @@
 /** A model that can run, wherever its files came from. */
+import type { Embedder } from "./engine/embed.ts";
 import type { Classifier } from "./engine/heads.ts";
 import type { Transformer } from "./engine/transformer.ts";
 import type { Task } from "./model/config.ts";
@@ -9,6 +10,7 @@ import type { Tokenizer } from "./model/tokenizer.ts";
 interface Engines {
   translation: Transformer;
   classification: Classifier;
+  embedding: Embedder;
 }
 
 /** A model in wasm memory, with what is needed to use it. */

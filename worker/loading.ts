@@ -3,10 +3,9 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import type { Classifier } from "./engine/heads.ts";
-import { loadClassifier, loadTransformer } from "./engine/load.ts";
-import type { Transformer } from "./engine/transformer.ts";
+import { loadClassifier, loadEmbedder, loadTransformer } from "./engine/load.ts";
 import type { LoadedModel } from "./loaded-model.ts";
+import type { ModelConfig } from "./model/config.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
 import { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
@@ -68,18 +67,30 @@ async function readEngine(
   bucket: R2Bucket,
   { config, files }: Manifest,
   kernels: WebAssembly.Module,
-): Promise<Transformer | Classifier> {
+): Promise<LoadedModel["engine"]> {
   const file = files["model.safetensors"];
   let verified = false;
   const stream = verify(await openFile(bucket, file), file, () => {
     verified = true;
   });
-  const engine =
-    config.task === "translation"
-      ? await loadTransformer(config, stream, kernels)
-      : await loadClassifier(config, stream, kernels);
+  const engine = await startEngine(config, stream, kernels);
   if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
   return engine;
+}
+
+function startEngine(
+  config: ModelConfig,
+  stream: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<LoadedModel["engine"]> {
+  switch (config.task) {
+    case "translation":
+      return loadTransformer(config, stream, kernels);
+    case "classification":
+      return loadClassifier(config, stream, kernels);
+    case "embedding":
+      return loadEmbedder(config, stream, kernels);
+  }
 }
 
 async function openFile(bucket: R2Bucket, file: ManifestFile): Promise<ReadableStream<Uint8Array>> {

@@ -34,6 +34,7 @@ export interface OnnxTranslation {
  */
 export function exportOnnx(config: ModelConfig, file: Uint8Array): Record<string, Uint8Array<ArrayBuffer>> {
   if (config.task === "classification") return { "model.onnx": exportClassification(config, file) };
+  if (config.task === "embedding") throw new Error("export: --onnx is for translation and classification");
   const { encoder, decoder } = exportTranslation(config, file);
   return { "encoder.onnx": encoder, "decoder.onnx": decoder };
 }

@@ -1,11 +1,12 @@
 /** The recipes by id. A new shipped model is a file here and a line below. */
+import { embedEn } from "./embed-en.ts";
 import { lstmEn } from "./lstm-en.ts";
 import { multi30kEnDe } from "./multi30k-en-de.ts";
 import { multitaskEn } from "./multitask-en.ts";
 import { multitaskZh } from "./multitask-zh.ts";
 import type { Recipe } from "./recipe.ts";
 
-const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn];
+const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, embedEn];
 
 /** @throws Error naming the recipes there are */
 export function findRecipe(id: string): Recipe {

@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type EncoderClassificationConfig,
   expectTask,
   expectTransformer,
@@ -67,7 +68,7 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
 /** The parameters of a network with this encoder and new heads, flat. */
 export function parametersFrom(
   { tensors }: PretrainedEncoder,
-  config: ClassificationConfig,
+  config: ClassificationConfig | EmbeddingConfig,
   seed: number,
 ): Float32Array {
   const slices = parameterSlices(config);

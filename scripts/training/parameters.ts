@@ -4,13 +4,14 @@
  */
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type TensorSpec,
   type TranslationConfig,
   tensorSpecs,
 } from "../../worker/model/config.ts";
 import { normalStream } from "./random.ts";
 
-export type NetworkConfig = TranslationConfig | ClassificationConfig;
+export type NetworkConfig = TranslationConfig | ClassificationConfig | EmbeddingConfig;
 
 export interface Slice extends TensorSpec {
   /** Elements from the start of the flat array. */

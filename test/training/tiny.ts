@@ -3,9 +3,11 @@
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
+import type { EmbeddingPair } from "../../scripts/training/pair-batches.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type {
+  EmbeddingConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
   TranslationConfig,
@@ -61,6 +63,23 @@ export const TINY_LSTM: LstmClassificationConfig = {
   n_enc_layers: 1,
   n_dec_layers: 1,
 };
+
+const { heads: _h, ...encoder } = TINY_CLASSIFIER;
+
+export const TINY_EMBEDDER: EmbeddingConfig = { ...encoder, task: "embedding" };
+
+/** Pairs of texts with the same first token, which is their group; the other tokens are random. */
+export function numberedPairs(count: number, seed: number, groups = 5): EmbeddingPair[] {
+  const uniform = uniformStream(seed);
+  const text = (group: number) => [
+    3 + group,
+    ...Array.from({ length: Math.floor(4 * uniform()) }, () => 3 + groups + Math.floor(uniform() * (17 - groups))),
+  ];
+  return Array.from({ length: count }, () => {
+    const group = Math.floor(uniform() * groups);
+    return { first: text(group), second: text(group), group };
+  });
+}
 
 /** Texts of random tokens; the first head tells whether there are more than three, the second what the first of them is. */
 export function countedTexts(count: number, seed: number, maxLength = 6): LabelledTokens[] {

@@ -10,7 +10,11 @@ import type { Ledger, SettleResult } from "./ledger.ts";
 import { rateLimitHeaders } from "./rate-limit-headers.ts";
 import type { Refusal, ReserveRequest, SettleRequest, Ticket } from "./reservations.ts";
 
-const SCOPE_OF: Record<Task, Scope> = { translation: "translate", classification: "classify" };
+const SCOPE_OF: Record<Task, Scope> = {
+  translation: "translate",
+  classification: "classify",
+  embedding: "embed",
+};
 
 export interface PrepaidOptions {
   env: Env;

@@ -2,7 +2,13 @@
  * Streams a `model.safetensors` straight into wasm memory: besides the header, no more than one chunk of the stream
  * is ever on the JS heap. Knows nothing of where the bytes come from; checking their hash is the caller's.
  */
-import { type ClassificationConfig, type ModelConfig, type TranslationConfig, tensorSpecs } from "../model/config.ts";
+import {
+  type ClassificationConfig,
+  type EmbeddingConfig,
+  type ModelConfig,
+  type TranslationConfig,
+  tensorSpecs,
+} from "../model/config.ts";
 import {
   checkPacking,
   type Header,
@@ -13,6 +19,7 @@ import {
   TILE_K,
   TILE_N,
 } from "../model/format.ts";
+import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
@@ -69,6 +76,16 @@ export async function loadClassifier(
     encoder,
     config.heads.map(({ name }) => found.linear(`heads.${name}`)),
   );
+}
+
+/** Loads a model for embedding; parameters and errors as of `loadTransformer`. */
+export async function loadEmbedder(
+  config: EmbeddingConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Embedder> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Embedder(config, runtime, new MeanEncoder(config, runtime, found.common(config.n_enc_layers)));
 }
 
 async function loadWeights(

@@ -143,18 +143,28 @@ export const classificationConfigSchema = z.discriminatedUnion("model_type", [
   lstmClassificationConfigSchema,
 ]);
 
-export const modelConfigSchema = z.discriminatedUnion("task", [translationConfigSchema, classificationConfigSchema]);
+/** The vector of a text is the mean of the encoder's outputs, of length 1; near ones are of texts that mean the same. */
+export const embeddingConfigSchema = z
+  .object({ model_type: z.literal("edge-slm-encoder"), task: z.literal("embedding"), ...encoder })
+  .refine(headsFit, HEADS_FIT);
+
+export const modelConfigSchema = z.discriminatedUnion("task", [
+  translationConfigSchema,
+  classificationConfigSchema,
+  embeddingConfigSchema,
+]);
 
 export type TranslationConfig = z.infer<typeof translationConfigSchema>;
 export type EncoderClassificationConfig = z.infer<typeof encoderClassificationConfigSchema>;
 export type LstmClassificationConfig = z.infer<typeof lstmClassificationConfigSchema>;
 export type ClassificationConfig = EncoderClassificationConfig | LstmClassificationConfig;
+export type EmbeddingConfig = z.infer<typeof embeddingConfigSchema>;
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type Task = ModelConfig["task"];
 /** The configuration of a model for one task. */
 export type ConfigOf<T extends Task> = Extract<ModelConfig, { task: T }>;
 /** Those of a transformer. */
-export type TransformerConfig = TranslationConfig | EncoderClassificationConfig;
+export type TransformerConfig = TranslationConfig | EncoderClassificationConfig | EmbeddingConfig;
 /** The part of a configuration that the encoder needs. */
 export type EncoderConfig = Pick<
   TransformerConfig,
@@ -289,6 +299,7 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
     feedForward(layer);
   }
   norm("encoder.norm");
+  if (config.task === "embedding") return specs;
   if (config.task === "classification") {
     for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
     return specs;

@@ -60,7 +60,21 @@ const classifierSchema = z
   })
   .openapi("ClassificationModel");
 
-const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSchema]).openapi("Model");
+const embedderSchema = z
+  .object({
+    ...common,
+    task: z.literal("embedding"),
+    dimensions: z.int().openapi({ description: "Of a vector" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z.int().openapi({ description: "Tokens of one window; the vector of a longer text is their mean" }),
+    }),
+  })
+  .openapi("EmbeddingModel");
+
+const modelSchema = z
+  .discriminatedUnion("task", [translatorSchema, classifierSchema, embedderSchema])
+  .openapi("Model");
 
 const modelsRoute = createRoute({
   method: "get",
@@ -114,6 +128,7 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
     const { task, target_languages, n_dec_layers } = config;
     return { ...common, task, target_languages, size: { ...size, n_dec_layers } };
   }
+  if (config.task === "embedding") return { ...common, task: config.task, dimensions: d_model, size };
   const heads = config.heads.map(({ name, labels, out_of_scope }) => ({ name, labels, out_of_scope }));
   return { ...common, task: config.task, heads, size };
 }

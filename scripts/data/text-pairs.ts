@@ -1,0 +1,76 @@
+/**
+ * Texts that mean the same or belong together, in groups: what embeddings are trained on. Of questions with one intent
+ * any two are a pair; a question and the text that answers it are one.
+ */
+import type { ClassificationSet } from "./classification.ts";
+import type { SourceOptions } from "./rows.ts";
+import { loadQamr, QAMR_CARD } from "./sets/qamr.ts";
+import { loadParagraphs, type Paragraph, SQUADSHIFTS_CARD } from "./sets/squadshifts-pairs.ts";
+import { loadTicketAnswers, ticketsQueue } from "./sets/tickets.ts";
+
+/** Texts of which any two are a pair, or the pairs themselves; those of one group are not held against each other. */
+export type TextGroup = { alike: string[] } | { pairs: [first: string, second: string][] };
+
+export interface PairSource {
+  id: string;
+  /** For the model card. */
+  card: { name: string; licence: string };
+  /** Texts to train on alone: nothing of a test split. @throws Error as of `readRows` */
+  load(options?: SourceOptions): Promise<TextGroup[]>;
+}
+
+/** Questions of one class are alike; those that are out of scope are like nothing. */
+export function sameIntent(set: ClassificationSet): PairSource {
+  return {
+    id: set.id,
+    card: set.card,
+    async load(options) {
+      const { train } = await set.load(options);
+      const byLabel = Map.groupBy(
+        train.filter(({ label }) => label !== null),
+        ({ label }) => label,
+      );
+      return [...byLabel.values()].map((texts) => ({ alike: texts.map(({ text }) => text) }));
+    },
+  };
+}
+
+export const paragraphQuestions: PairSource = {
+  id: "squadshifts",
+  card: SQUADSHIFTS_CARD,
+  async load(options) {
+    const { train } = await loadParagraphs(options);
+    return train.map((paragraph) => ({
+      pairs: paragraph.questions.map(({ question, start }) => [question, windowAround(paragraph, start)]),
+    }));
+  },
+};
+
+export const sentenceQuestions: PairSource = {
+  id: "qamr",
+  card: QAMR_CARD,
+  async load(options) {
+    const bySentence = Map.groupBy(await loadQamr(options), ({ sentence }) => sentence);
+    return [...bySentence].map(([sentence, items]) => ({ pairs: items.map(({ question }) => [question, sentence]) }));
+  },
+};
+
+export const ticketAnswers: PairSource = {
+  id: "tickets",
+  card: { ...ticketsQueue.card, name: "Multilingual customer support tickets (English, with answers)" },
+  async load(options) {
+    return (await loadTicketAnswers(options)).map(({ ticket, answer }) => ({ pairs: [[ticket, answer]] }));
+  },
+};
+
+/** Words of a part of a paragraph: about what one passage of a document has. */
+const WINDOW_WORDS = 70;
+
+/** The part of a paragraph around an answer: a third of it before, the rest from there on. */
+function windowAround({ text }: Paragraph, start: number): string {
+  const words = text.split(" ");
+  if (words.length <= WINDOW_WORDS) return text;
+  const before = text.slice(0, start).split(" ").length - 1;
+  const from = Math.max(0, Math.min(before - Math.floor(WINDOW_WORDS / 3), words.length - WINDOW_WORDS));
+  return words.slice(from, from + WINDOW_WORDS).join(" ");
+}
