@@ -60,8 +60,7 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
   const others = (["translation", "classification"] as const).filter((task) => task !== config.task);
   const foreign = others
     .flatMap((task): readonly string[] => ONLY[task])
-    .find(
-(name) => program.getOptionValueSource(name) === "cli");
+    .find((name) => program.getOptionValueSource(name) === "cli");
   if (foreign !== undefined) {
     const flag = program.options.find((option) => option.attributeName() === foreign)!.long;
     throw new Error(`eval: ${flag} has no meaning for ${id}, a model of ${config.task}`);

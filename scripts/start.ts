@@ -61,9 +61,7 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
       const { path, text, body, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
       if ("demand" in answer) {
-        console.log(
-          `\n${PLURALS[config.task]} are paid for: ${answer.demand}`,
-        );
+        console.log(`\n${PLURALS[config.task]} are paid for: ${answer.demand}`);
         continue;
       }
       console.log(`

@@ -89,6 +89,14 @@ export class ReferenceModel {
     return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, vector), temperature));
   }
 
+  /** @param text tokens, end token included @returns [d_model], of length 1 */
+  embed(text: readonly number[]): Float32Array {
+    const vector = mean(this.encode(text));
+    let sum = 0;
+    for (const value of vector) sum += value * value;
+    return vector.map((value) => value / Math.sqrt(sum));
+  }
+
   /** The state in which a decoder is after its first step, that of an encoder after the text. */
   #readText(text: readonly number[]): Float32Array {
     const { d_model, bos_token_id } = this.config;

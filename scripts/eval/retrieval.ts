@@ -54,7 +54,8 @@ export async function evaluateRetrieval(
   const data = { dataDir: options.data, cacheDir: options.cache };
   const kernels = await loadKernels(options.kernels);
   const { manifest } = folder;
-  if (!isManifestFor("embedding", manifest)) throw new Error(`eval: expected a model for embedding, got ${manifest.id}`);
+  if (!isManifestFor("embedding", manifest))
+    throw new Error(`eval: expected a model for embedding, got ${manifest.id}`);
   const model: TextEmbedder = {
     manifest,
     tokenizer: tokenizerOf(folder),
@@ -99,7 +100,9 @@ async function searchesOf(split: "dev" | "test", data: object, limit?: number): 
   if (split === "test") {
     const { test } = await loadParagraphs(data);
     const documents = test.map(({ text }, i) => ({ text, label: String(i) }));
-    const queries = test.flatMap(({ questions }, i) => questions.map(({ question }) => ({ text: question, label: String(i) })));
+    const queries = test.flatMap(({ questions }, i) =>
+      questions.map(({ question }) => ({ text: question, label: String(i) })),
+    );
     searches.push({ set: "squadshifts", queries: queries.slice(0, limit), documents });
   }
   return searches;
@@ -113,7 +116,14 @@ async function rank(
   kernels: WebAssembly.Module,
 ): Promise<Ranked[]> {
   const vectorsOf = (texts: Text[]) =>
-    embedWindows(planEmbedding(texts.map(({ text }) => cleanText(text)), model), model, {});
+    embedWindows(
+      planEmbedding(
+        texts.map(({ text }) => cleanText(text)),
+        model,
+      ),
+      model,
+      {},
+    );
   const index = new SearchIndex(openMemorySql(), kernels, model.engine.config.d_model);
   const vectors = await vectorsOf(documents);
   const passages = documents.map(({ text }, row) => {

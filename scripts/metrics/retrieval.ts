@@ -1,5 +1,5 @@
 /** Retrieval: how often the nearest document is one that was meant. */
-import { embed, type Embedder, meanOfWindows } from "../../worker/engine/embed.ts";
+import { type Embedder, embed, meanOfWindows } from "../../worker/engine/embed.ts";
 import { allWindows } from "../training/texts.ts";
 
 /** Vectors of a model, [d_model] each, of length 1; texts that are longer than the model reads as the mean of their parts. */
@@ -7,12 +7,14 @@ export async function embedAll(model: Embedder, texts: readonly (readonly number
   const windows = texts.map((tokens) => (tokens.length === 0 ? [[]] : allWindows([...tokens], model.maxTokens)));
   const vectors = await embed(model, windows.flat());
   let next = 0;
-  return windows.map((parts) =>
-    meanOfWindows(
-      vectors.slice(next, (next += parts.length)),
+  return windows.map((parts) => {
+    const own = vectors.slice(next, next + parts.length);
+    next += parts.length;
+    return meanOfWindows(
+      own,
       parts.map(({ length }) => Math.max(1, length)),
-    ),
-  );
+    );
+  });
 }
 
 /** The index of the document whose vector has the largest dot product with each query's. */

@@ -51,7 +51,8 @@ export async function trainEmbedding(recipe: EmbeddingRecipe, options: RunOption
       const pairs = drawPairs(train, sources[source]!.epochPairs, hash32(training.seed, epoch, source));
       return dropTokens(pairs, tokenDropout, hash32(training.seed, epoch, source, 1));
     });
-  const epoch = (number: number) => pairBatches(epochPairs(number), shape, config, hash32(training.seed, number), count);
+  const epoch = (number: number) =>
+    pairBatches(epochPairs(number), shape, config, hash32(training.seed, number), count);
   const devPairs = parts.map(({ dev }) => drawPairs(dev, MAX_QUERIES, training.seed));
   const stepsPerEpoch = [...epoch(0)].length;
   const pairs = sources.map(({ source, epochPairs }) => `${source.id} ${epochPairs}`).join(", ");
@@ -165,8 +166,14 @@ async function createRecallScore(
     const recalls: number[] = [];
     for (const { queries, documents } of sources) {
       const found = nearest(
-        await embedAll(model, queries.map(({ tokens }) => tokens)),
-        await embedAll(model, documents.map(({ tokens }) => tokens)),
+        await embedAll(
+          model,
+          queries.map(({ tokens }) => tokens),
+        ),
+        await embedAll(
+          model,
+          documents.map(({ tokens }) => tokens),
+        ),
       );
       const right = found.filter((document, i) => documents[document]!.group === queries[i]!.group).length;
       recalls.push((100 * right) / queries.length);
@@ -185,7 +192,9 @@ interface Found {
 function searchOf(train: TokenGroup[], dev: TokenGroup[], rowLength: number): { queries: Found[]; documents: Found[] } {
   const isAlike = train.every((group) => "alike" in group);
   const documents = isAlike
-    ? train.flatMap((group, number) => ("alike" in group ? group.alike : []).map((tokens) => ({ tokens, group: number })))
+    ? train.flatMap((group, number) =>
+        ("alike" in group ? group.alike : []).map((tokens) => ({ tokens, group: number })),
+      )
     : [...dev, ...train].flatMap((group, number) =>
         "pairs" in group ? [{ tokens: group.pairs[0]![1], group: number }] : [],
       );

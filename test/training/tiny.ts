@@ -2,8 +2,8 @@
 
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
-import { uniformStream } from "../../scripts/training/random.ts";
 import type { EmbeddingPair } from "../../scripts/training/pair-batches.ts";
+import { uniformStream } from "../../scripts/training/random.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type {

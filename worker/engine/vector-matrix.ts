@@ -73,10 +73,10 @@ export class VectorChunk {
     this.#bias[row] = EMPTY;
   }
 
-  #write(row: number, valueOf: (k: number) => number): void {
+  #write(row: number, channel: (k: number) => number): void {
     const tile = Math.floor(row / TILE_N) * TILE_N * this.#d;
     for (let k = 0; k < this.#d; k++) {
-      this.#q[tile + Math.floor(k / TILE_K) * TILE_N * TILE_K + (row % TILE_N) * TILE_K + (k % TILE_K)] = valueOf(k);
+      this.#q[tile + Math.floor(k / TILE_K) * TILE_N * TILE_K + (row % TILE_N) * TILE_K + (k % TILE_K)] = channel(k);
     }
   }
 }

@@ -4,7 +4,7 @@
  * caller's, so that `npm run eval` measures this very code.
  */
 import { CHUNK_ROWS, type Neighbour, VectorChunk, VectorMatrix } from "../engine/vector-matrix.ts";
-import { fuse, type Fused } from "./fusion.ts";
+import { type Fused, fuse } from "./fusion.ts";
 
 export type SqlValue = string | number | null | Uint8Array;
 
@@ -102,7 +102,11 @@ export class SearchIndex {
     }
     const sorted = [...chunks].sort(([a], [b]) => a - b);
     for (const [number, { bytes }] of sorted) {
-      this.#sql("INSERT INTO chunks VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET bytes = excluded.bytes", number, bytes);
+      this.#sql(
+        "INSERT INTO chunks VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET bytes = excluded.bytes",
+        number,
+        bytes,
+      );
     }
     return () => {
       for (const [number, chunk] of sorted) this.#matrix.put(number, chunk);
@@ -124,7 +128,9 @@ export class SearchIndex {
       neighbours.map(({ row }) => row),
       byWords,
     );
-    return fused.slice(0, limit).map((hit) => ({ ...hit, cosine: cosines.get(hit.row) ?? this.#cosine(query, hit.row) }));
+    return fused
+      .slice(0, limit)
+      .map((hit) => ({ ...hit, cosine: cosines.get(hit.row) ?? this.#cosine(query, hit.row) }));
   }
 
   /** The nearest passages, nearest first. */
@@ -164,7 +170,10 @@ export class SearchIndex {
   #occurrencesOf(word: string): number {
     let count = this.#occurrences.get(word);
     if (count === undefined) {
-      const [row] = this.#sql<{ count: number }>("SELECT count(*) AS count FROM words WHERE words MATCH ?", `"${word}"`);
+      const [row] = this.#sql<{ count: number }>(
+        "SELECT count(*) AS count FROM words WHERE words MATCH ?",
+        `"${word}"`,
+      );
       count = row!.count;
       if (this.#occurrences.size >= MAX_KNOWN_WORDS) this.#occurrences.clear();
       this.#occurrences.set(word, count);

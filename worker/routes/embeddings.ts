@@ -23,11 +23,14 @@ const requestSchema = z
       .string()
       .optional()
       .openapi({ description: "A model's id; without it the first that there is", example: "embed-en" }),
-    encoding_format: z.enum(["float", "base64", "int8"]).default("float").openapi({
-      description:
-        "`float`: a list of numbers; `base64`: the same as little-endian 32-bit floats; `int8`: whole numbers from −127 " +
-        "to 127, which times `scale` are the vector to within a hundredth",
-    }),
+    encoding_format: z
+      .enum(["float", "base64", "int8"])
+      .default("float")
+      .openapi({
+        description:
+          "`float`: a list of numbers; `base64`: the same as little-endian 32-bit floats; `int8`: whole numbers from −127 " +
+          "to 127, which times `scale` are the vector to within a hundredth",
+      }),
     dimensions: z
       .int()
       .positive()
@@ -105,7 +108,10 @@ export function addEmbeddings(app: App) {
     const [manifest] = await store.candidates(scope, "embedding", model);
     const { d_model } = manifest!.config;
     if (dimensions !== undefined && dimensions !== d_model) {
-      throw new Problem("malformed_request", `dimensions: expected ${d_model}, as ${manifest!.id} has, or none; got ${dimensions}`);
+      throw new Problem(
+        "malformed_request",
+        `dimensions: expected ${d_model}, as ${manifest!.id} has, or none; got ${dimensions}`,
+      );
     }
     await payment.reserve({ task: "embedding", model: manifest!.id, characters });
     const lease = await store.acquire(scope, manifest!);

@@ -72,9 +72,7 @@ const embedderSchema = z
   })
   .openapi("EmbeddingModel");
 
-const modelSchema = z
-  .discriminatedUnion("task", [translatorSchema, classifierSchema, embedderSchema])
-  .openapi("Model");
+const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSchema, embedderSchema]).openapi("Model");
 
 const modelsRoute = createRoute({
   method: "get",

@@ -31,7 +31,8 @@ const routes: Record<string, (request: Request) => Promise<unknown>> = {
   "/load": async (request) => {
     const { config, build } = (await request.json()) as LoadRequest;
     if (config.task === "translation") translation = await TranslationBench.load(config, weights, kernels[build]);
-    else if (config.task === "classification") classification = await ClassificationBench.load(config, weights, kernels[build]);
+    else if (config.task === "classification")
+      classification = await ClassificationBench.load(config, weights, kernels[build]);
     return {};
   },
   "/time/translation": async (request) => {

@@ -13,9 +13,15 @@ import type { SourceOptions } from "../rows.ts";
 
 const REPOSITORY = "modestyachts/squadshifts-website";
 const COMMIT = "b7cc4d50af791c36c49417fb94dd739d6a9e7bef";
-const FILES = { new_wiki: "ff039f0e0fe54786587ba97ae1cfe9c9cdb2ef867ef9ca03ff139ce87ccde3ef", amazon_reviews: "2a8cec8ec63e11eabf6a93a74f4c935ff8023c552bb550147fdb65c83506f058" };
+const FILES = {
+  new_wiki: "ff039f0e0fe54786587ba97ae1cfe9c9cdb2ef867ef9ca03ff139ce87ccde3ef",
+  amazon_reviews: "2a8cec8ec63e11eabf6a93a74f4c935ff8023c552bb550147fdb65c83506f058",
+};
 
-export const SQUADSHIFTS_CARD = { name: "SQuAD-shifts (every second paragraph of new_wiki and amazon)", licence: "CC BY 4.0" };
+export const SQUADSHIFTS_CARD = {
+  name: "SQuAD-shifts (every second paragraph of new_wiki and amazon)",
+  licence: "CC BY 4.0",
+};
 
 export interface Paragraph {
   text: string;

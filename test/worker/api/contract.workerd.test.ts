@@ -5,7 +5,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { ADMIN_KEY, type Customer, openShop } from "../billing/shop.ts";
-import { bucket, makeClient, putClassifier, putModel } from "../harness.ts";
+import { bucket, makeClient, putClassifier, putEmbedder, putModel } from "../harness.ts";
 
 interface Media {
   schema: Schema;
@@ -44,6 +44,7 @@ const withoutModels = makeClient({ ADMIN_KEY, MODELS: brokenBucket });
 beforeAll(async () => {
   await putModel("multi30k-en-de");
   await putClassifier("multitask-en");
+  await putEmbedder("embed-en");
 });
 
 /** What differs from an operation's example. */
@@ -167,7 +168,7 @@ async function expectDocumented(operation: Described, response: Response, status
 }
 
 const isPaid = ({ operationId }: Described) =>
-  ["translate", "classify", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
+  ["translate", "classify", "embed", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
 const without = (name: string) => makeClient({ BILLING: "on", ADMIN_KEY, [name]: "" });
 
 /** A call by a customer that has a key of its own. LibreTranslate's clients have it in the body. */
@@ -191,6 +192,7 @@ async function atOnce(operation: Described, change: Change, status: number): Pro
 const UNPROCESSABLE: Record<string, object> = {
   translate: { source: "fr" },
   classify: { task: "weather" },
+  embed: { input: "Привет, мир" },
   tryHook: { task: "weather" },
   createHook: { rules: [{ label: "unknown", action: "store" }] },
   updateHook: { rules: [{ label: "unknown", action: "store" }] },
