@@ -69,7 +69,7 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
     await evaluateRetrieval(folder, expectTask("embedding", config), options);
   } else if (recipe.kind === "translation") {
     await evaluateTranslation(folder, expectTask("translation", config), recipe, options);
-  } else {
+  } else if (recipe.kind === "classification") {
     await evaluateClassification(folder, expectTask("classification", config), recipe, options);
   }
 }

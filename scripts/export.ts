@@ -69,6 +69,7 @@ async function exportedConfig(
     const quality = { "dev Recall@1, mean over the sources, %": Number(devScore.toFixed(2)) };
     return { ...expectTask("embedding", config), card: { ...config.card, ...recipe.card, quality } };
   }
+  if (recipe.kind !== "classification") return config;
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);
   const loaded = await loadHeads(recipe, data);
@@ -108,7 +109,12 @@ async function main(id: string, options: Options): Promise<void> {
       `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
     );
   }
-  const scoreName = { translation: "BLEU", classification: "accuracy", embedding: "Recall@1" }[exported.task];
+  const scoreName = {
+    translation: "BLEU",
+    classification: "accuracy",
+    embedding: "Recall@1",
+    "question-answering": "F1",
+  }[exported.task];
   const score = `dev ${scoreName} ${progress.bestScore.toFixed(2)}`;
   console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, ${score}; next: npm run eval -- ${id}`);
   if (exported.task === "classification") console.log(formatCalibration(exported));

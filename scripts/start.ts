@@ -37,7 +37,12 @@ function parsePort(text: string): number {
   return port;
 }
 
-const PLURALS = { translation: "Translations", classification: "Classifications", embedding: "Embeddings" };
+const PLURALS = {
+  translation: "Translations",
+  classification: "Classifications",
+  embedding: "Embeddings",
+  "question-answering": "Answers",
+};
 
 async function start({ port, model, persistTo }: StartOptions): Promise<void> {
   await checkPort(port);

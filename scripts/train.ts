@@ -15,6 +15,7 @@ import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
 import { trainEmbedding } from "./training/train-embedding.ts";
+import { trainQuestionAnswering } from "./training/train-question-answering.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -24,6 +25,7 @@ interface Options {
   device: DeviceName | "auto";
   threads?: number;
   epochs?: number;
+  pretrained: boolean;
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -34,12 +36,13 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
-  const done = await trainRecipe(recipe, run);
+  const done = await trainRecipe(recipe, run, options.pretrained);
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
 }
 
-function trainRecipe(recipe: Recipe, run: RunOptions): Promise<boolean> {
+/** @returns whether it came to the end, or was stopped */
+function trainRecipe(recipe: Recipe, run: RunOptions, isPretrained: boolean): Promise<boolean> {
   switch (recipe.kind) {
     case "translation":
       return trainTranslation(recipe, run);
@@ -47,6 +50,8 @@ function trainRecipe(recipe: Recipe, run: RunOptions): Promise<boolean> {
       return trainClassification(recipe, run);
     case "embedding":
       return trainEmbedding(recipe, run);
+    case "question-answering":
+      return trainQuestionAnswering(recipe, run, isPretrained);
   }
 }
 
@@ -72,6 +77,7 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
+  .option("--no-pretrained", "begin with random weights where the recipe begins with a model, to compare")
   .action((id: string, options: Options) => main(id, options).catch(fail));
 withDevice(program.command("classify"))
   .summary("trains a classifier of your own table of texts and labels")

@@ -13,6 +13,7 @@ import { addObservation } from "./middleware/observe.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
+import { addAnswer } from "./routes/answer.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addDeepl } from "./routes/deepl.ts";
 import { addDocument } from "./routes/document.ts";
@@ -55,6 +56,7 @@ export type AppType = Hono<
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
     RoutesOf<typeof addEmbeddings> &
+    RoutesOf<typeof addAnswer> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
 >;
@@ -94,6 +96,7 @@ export function createApp(store = new ModelStore()): App {
   addTranslate(app);
   addClassify(app);
   addEmbeddings(app);
+  addAnswer(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

@@ -1,6 +1,7 @@
 /** A model that can run, wherever its files came from. */
 import type { Embedder } from "./engine/embed.ts";
 import type { Classifier } from "./engine/heads.ts";
+import type { Reader } from "./engine/reader.ts";
 import type { Transformer } from "./engine/transformer.ts";
 import type { Task } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
@@ -11,6 +12,7 @@ interface Engines {
   translation: Transformer;
   classification: Classifier;
   embedding: Embedder;
+  "question-answering": Reader;
 }
 
 /** A model in wasm memory, with what is needed to use it. */

@@ -3,7 +3,7 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import { loadClassifier, loadEmbedder, loadTransformer } from "./engine/load.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "./engine/load.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
@@ -73,23 +73,25 @@ async function readEngine(
   const stream = verify(await openFile(bucket, file), file, () => {
     verified = true;
   });
-  const engine = await startEngine(config, stream, kernels);
+  const engine = await loadEngine(config, stream, kernels);
   if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
   return engine;
 }
 
-function startEngine(
+function loadEngine(
   config: ModelConfig,
-  stream: ReadableStream<Uint8Array>,
+  weights: ReadableStream<Uint8Array>,
   kernels: WebAssembly.Module,
 ): Promise<LoadedModel["engine"]> {
   switch (config.task) {
     case "translation":
-      return loadTransformer(config, stream, kernels);
+      return loadTransformer(config, weights, kernels);
     case "classification":
-      return loadClassifier(config, stream, kernels);
+      return loadClassifier(config, weights, kernels);
+    case "question-answering":
+      return loadReader(config, weights, kernels);
     case "embedding":
-      return loadEmbedder(config, stream, kernels);
+      return loadEmbedder(config, weights, kernels);
   }
 }
 

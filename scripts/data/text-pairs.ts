@@ -3,9 +3,10 @@
  * any two are a pair; a question and the text that answers it are one.
  */
 import type { ClassificationSet } from "./classification.ts";
+import type { QuestionSet } from "./question-answering.ts";
 import type { SourceOptions } from "./rows.ts";
-import { loadQamr, QAMR_CARD } from "./sets/qamr.ts";
-import { loadParagraphs, type Paragraph, SQUADSHIFTS_CARD } from "./sets/squadshifts-pairs.ts";
+import { qamr } from "./sets/qamr.ts";
+import { squadShifts } from "./sets/squad-shifts.ts";
 import { loadTicketAnswers, ticketsQueue } from "./sets/tickets.ts";
 
 /** Texts of which any two are a pair, or the pairs themselves; those of one group are not held against each other. */
@@ -35,25 +36,22 @@ export function sameIntent(set: ClassificationSet): PairSource {
   };
 }
 
-export const paragraphQuestions: PairSource = {
-  id: "squadshifts",
-  card: SQUADSHIFTS_CARD,
-  async load(options) {
-    const { train } = await loadParagraphs(options);
-    return train.map((paragraph) => ({
-      pairs: paragraph.questions.map(({ question, start }) => [question, windowAround(paragraph, start)]),
-    }));
-  },
-};
+/** A question and the part of its paragraph around the answer; what is held out as a test is left alone. */
+function answered(set: QuestionSet): PairSource {
+  return {
+    id: set.id,
+    card: set.card,
+    async load(options) {
+      const { train, dev } = await set.load(options);
+      return [...train, ...dev].map(({ context, questions }) => ({
+        pairs: questions.map(({ question, answers }) => [question, windowAround(context, answers[0]?.start ?? 0)]),
+      }));
+    },
+  };
+}
 
-export const sentenceQuestions: PairSource = {
-  id: "qamr",
-  card: QAMR_CARD,
-  async load(options) {
-    const bySentence = Map.groupBy(await loadQamr(options), ({ sentence }) => sentence);
-    return [...bySentence].map(([sentence, items]) => ({ pairs: items.map(({ question }) => [question, sentence]) }));
-  },
-};
+export const paragraphQuestions = answered(squadShifts);
+export const sentenceQuestions = answered(qamr);
 
 export const ticketAnswers: PairSource = {
   id: "tickets",
@@ -67,7 +65,7 @@ export const ticketAnswers: PairSource = {
 const WINDOW_WORDS = 70;
 
 /** The part of a paragraph around an answer: a third of it before, the rest from there on. */
-function windowAround({ text }: Paragraph, start: number): string {
+function windowAround(text: string, start: number): string {
   const words = text.split(" ");
   if (words.length <= WINDOW_WORDS) return text;
   const before = text.slice(0, start).split(" ").length - 1;

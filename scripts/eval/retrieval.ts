@@ -15,7 +15,7 @@ import { writeJson } from "../cli.ts";
 import type { LabelledText } from "../data/classification.ts";
 import { banking77 } from "../data/sets/banking77.ts";
 import { clinc150 } from "../data/sets/clinc150.ts";
-import { loadParagraphs } from "../data/sets/squadshifts-pairs.ts";
+import { squadShifts } from "../data/sets/squad-shifts.ts";
 import { recordQuality } from "../export/card.ts";
 import { loadKernels } from "../kernels.ts";
 import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
@@ -98,8 +98,8 @@ async function searchesOf(split: "dev" | "test", data: object, limit?: number): 
   }
   // Of another kind, and never chosen by: the question's paragraph among those that were held out.
   if (split === "test") {
-    const { test } = await loadParagraphs(data);
-    const documents = test.map(({ text }, i) => ({ text, label: String(i) }));
+    const { test } = await squadShifts.load(data);
+    const documents = test.map(({ context }, i) => ({ text: context, label: String(i) }));
     const queries = test.flatMap(({ questions }, i) =>
       questions.map(({ question }) => ({ text: question, label: String(i) })),
     );

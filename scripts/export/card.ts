@@ -31,6 +31,14 @@ function kindRows(config: ModelConfig): Row[] {
       ["n_enc_layers", config.n_enc_layers],
     ];
   }
+  if (config.task === "question-answering") {
+    return [
+      ["languages", config.source_languages.join(", ")],
+      ["n_enc_layers", config.n_enc_layers],
+      ["max_seq_len, max_question_tokens", `${config.max_seq_len}, ${config.max_question_tokens}`],
+      ["max_answer_words", config.max_answer_words],
+    ];
+  }
   const heads = config.heads.map(({ name, labels }) => `${name} (${labels.length})`);
   return [
     ["languages", config.source_languages.join(", ")],

@@ -4,9 +4,10 @@ import { lstmEn } from "./lstm-en.ts";
 import { multi30kEnDe } from "./multi30k-en-de.ts";
 import { multitaskEn } from "./multitask-en.ts";
 import { multitaskZh } from "./multitask-zh.ts";
+import { readerEn } from "./reader-en.ts";
 import type { Recipe } from "./recipe.ts";
 
-const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, embedEn];
+const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, readerEn, embedEn];
 
 /** @throws Error naming the recipes there are */
 export function findRecipe(id: string): Recipe {

@@ -3,10 +3,12 @@ import type {
   ClassificationConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
+  QuestionAnsweringConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
 import type { SentencePair } from "../data/multi30k.ts";
+import type { QuestionSet } from "../data/question-answering.ts";
 import type { PairSource } from "../data/text-pairs.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
@@ -109,4 +111,32 @@ export interface EmbeddingRecipe {
   training: TrainingOptions;
 }
 
-export type Recipe = TranslationRecipe | ClassificationRecipe | EmbeddingRecipe;
+export interface QuestionAnsweringRecipe {
+  kind: "question-answering";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** Everything of `config.json` that does not come out of the data or of training. */
+  config: Omit<QuestionAnsweringConfig, "card"> & { card: { description: string } };
+  /** The model whose vocabulary and encoder it begins with. */
+  from: string;
+  sets: QuestionSetUse[];
+  /** Contexts and questions are packed into rows of this many tokens, at most `slots` of them in a row. */
+  rowLength: number;
+  slots: number;
+  /** Probability that a word of a training question is left out. */
+  wordDropout: number;
+  /** Questions of an epoch that are asked once more, of a context that does not answer them, as a share of all. */
+  unanswerable: number;
+  training: TrainingOptions;
+}
+
+/** What a recipe takes of a set of questions. Dev and test are those of all sets that have them. */
+export interface QuestionSetUse {
+  set: QuestionSet;
+  /** Questions of an epoch, drawn anew; default: all. */
+  epochQuestions?: number;
+  /** Where contexts are single sentences: up to so many others are put around each. */
+  amongOthers?: number;
+}
+
+export type Recipe = TranslationRecipe | ClassificationRecipe | QuestionAnsweringRecipe | EmbeddingRecipe;

@@ -12,6 +12,7 @@ import {
   expectTask,
   expectTransformer,
   parseConfigOf,
+  type QuestionAnsweringConfig,
 } from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
@@ -65,19 +66,19 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
   };
 }
 
-/** The parameters of a network with this encoder and new heads, flat. */
+/** The parameters of a network with this encoder and whatever else it has new, flat. */
 export function parametersFrom(
   { tensors }: PretrainedEncoder,
-  config: ClassificationConfig | EmbeddingConfig,
+  config: ClassificationConfig | EmbeddingConfig | QuestionAnsweringConfig,
   seed: number,
 ): Float32Array {
   const slices = parameterSlices(config);
   const flat = new Float32Array(parameterCount(slices));
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
-    if (name.startsWith("heads.")) continue;
-    // Shorter texts need the first positions only.
-    const tensor = kind === "positions" ? tensors.get(name)?.subarray(0, length) : tensors.get(name);
+    // Positions are the same in every network, of longer texts only more.
+    if (kind === "positions" || /^(heads|features|span)\./.test(name)) continue;
+    const tensor = tensors.get(name);
     if (tensor?.length !== length) {
       throw new Error(
         `${name}: expected ${length} weights in the encoder to begin with, got ${tensor?.length ?? "none"}`,

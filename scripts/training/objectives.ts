@@ -4,6 +4,7 @@ import type {
   ClassificationConfig,
   EmbeddingConfig,
   EncoderClassificationConfig,
+  QuestionAnsweringConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
@@ -11,11 +12,13 @@ import { type ClassificationBatch, classificationLoss } from "./classification.t
 import { type EmbeddingBatch, embeddingLoss } from "./embedding.ts";
 import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
+import { type SpanBatch, spanLoss } from "./question-answering.ts";
 import { type TranslationBatch, translationLoss } from "./translation.ts";
 
 export type Objective =
   | { kind: "translation"; config: TranslationConfig }
   | { kind: "classification"; config: ClassificationConfig }
+  | { kind: "question-answering"; config: QuestionAnsweringConfig }
   | { kind: "masked-tokens"; config: EncoderClassificationConfig }
   /** `slots`: texts of a row, at most. */
   | { kind: "embedding"; config: EmbeddingConfig; slots: number };
@@ -48,6 +51,9 @@ export function lossOf(objective: Objective): Loss {
       return (params, batch, seed, regularization) =>
         classificationLoss(params, batch as ClassificationBatch, seed, config, regularization);
     }
+    case "question-answering":
+      return (params, batch, seed, regularization) =>
+        spanLoss(params, batch as SpanBatch, seed, objective.config, regularization);
     case "masked-tokens":
       return (params, batch, seed, regularization) =>
         maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);

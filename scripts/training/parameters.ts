@@ -2,16 +2,10 @@
  * The trained numbers of a network: one flat Float32Array with every tensor of `tensorSpecs()` behind the other, so
  * that the optimizer is one loop, threads share it, and a checkpoint is a slice.
  */
-import {
-  type ClassificationConfig,
-  type EmbeddingConfig,
-  type TensorSpec,
-  type TranslationConfig,
-  tensorSpecs,
-} from "../../worker/model/config.ts";
+import { type ModelConfig, type TensorSpec, tensorSpecs } from "../../worker/model/config.ts";
 import { normalStream } from "./random.ts";
 
-export type NetworkConfig = TranslationConfig | ClassificationConfig | EmbeddingConfig;
+export type NetworkConfig = ModelConfig;
 
 export interface Slice extends TensorSpec {
   /** Elements from the start of the flat array. */
@@ -20,6 +14,9 @@ export interface Slice extends TensorSpec {
   /** Fixed tables take no gradient. */
   trainable: boolean;
 }
+
+/** Of an element of the table of features: less than one of an embedding as it is read, for a token has several. */
+const FEATURE_STD = 0.2;
 
 /** Where each tensor lies in the flat array. */
 export function parameterSlices(config: NetworkConfig): Slice[] {
@@ -60,7 +57,9 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
       const std =
         name === "embedding.weight"
           ? 1 / Math.sqrt(embeddingSize)
-          : Math.sqrt(2 / (n + k)) / (endsBranch ? Math.sqrt(2 * depth) : 1);
+          : name === "features.weight"
+            ? FEATURE_STD
+            : Math.sqrt(2 / (n + k)) / (endsBranch ? Math.sqrt(2 * depth) : 1);
       for (let i = 0; i < length; i++) data[i] = normal() * std;
     }
   }

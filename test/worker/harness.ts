@@ -6,7 +6,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
-import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
+import { type ModelConfig, parseConfigOf, type QuestionAnsweringConfig } from "../../worker/model/config.ts";
 import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
 import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
@@ -21,6 +21,9 @@ import embedderTokenizerJson from "../fixtures/tiny-embedder/tokenizer.json?raw"
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
+import readerConfigJson from "../fixtures/tiny-reader/config.json?raw";
+import readerWeightsUrl from "../fixtures/tiny-reader/model.safetensors?url&inline";
+import readerTokenizerJson from "../fixtures/tiny-reader/tokenizer.json?raw";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);
@@ -50,6 +53,12 @@ const embedder: Fixture = {
   config: parseConfigOf("embedding", embedderConfigJson),
   tokenizerJson: embedderTokenizerJson,
   weightsUrl: embedderWeightsUrl,
+};
+
+const reader: Fixture = {
+  config: parseConfigOf("question-answering", readerConfigJson),
+  tokenizerJson: readerTokenizerJson,
+  weightsUrl: readerWeightsUrl,
 };
 
 async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -84,6 +93,11 @@ export function putLstm(id: string): Promise<Manifest> {
 /** The same of the one for embedding. */
 export function putEmbedder(id: string): Promise<Manifest> {
   return putFixture(embedder, id, {});
+}
+
+/** The same of the reader. */
+export function putReader(id: string, options: ModelOptions<QuestionAnsweringConfig> = {}): Promise<Manifest> {
+  return putFixture(reader, id, options);
 }
 
 async function putFixture(
@@ -139,6 +153,8 @@ export interface Client {
   translate: (body: object) => Promise<Response>;
   /** POSTs to /v1/classify. */
   classify: (body: object) => Promise<Response>;
+  /** POSTs to /v1/answer. */
+  answer: (body: object) => Promise<Response>;
 }
 
 /** A fresh isolate, as it were: an app whose store is empty. */
@@ -161,6 +177,7 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     request,
     translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
     classify: (body) => post("/v1/classify", body),
+    answer: (body) => post("/v1/answer", body),
   };
 }
 

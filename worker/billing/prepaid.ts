@@ -14,6 +14,7 @@ const SCOPE_OF: Record<Task, Scope> = {
   translation: "translate",
   classification: "classify",
   embedding: "embed",
+  "question-answering": "answer",
 };
 
 export interface PrepaidOptions {

@@ -17,6 +17,7 @@ const STANDARD: Record<Task, Price> = {
   translation: { perThousandCharacters: 1_000, minimum: 100 },
   classification: { perThousandCharacters: 500, minimum: 50 },
   embedding: { perThousandCharacters: 100, minimum: 10 },
+  "question-answering": { perThousandCharacters: 500, minimum: 50 },
 };
 
 /** Keeps `characters × perThousandCharacters` far inside the safe integers. */

@@ -6,6 +6,7 @@ import {
   type ClassificationConfig,
   type EmbeddingConfig,
   type ModelConfig,
+  type QuestionAnsweringConfig,
   type TranslationConfig,
   tensorSpecs,
 } from "../model/config.ts";
@@ -23,6 +24,7 @@ import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
+import { Reader } from "./reader.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
@@ -86,6 +88,20 @@ export async function loadEmbedder(
 ): Promise<Embedder> {
   const { runtime, found } = await loadWeights(config, weights, kernels);
   return new Embedder(config, runtime, new MeanEncoder(config, runtime, found.common(config.n_enc_layers)));
+}
+
+/** Loads a reader; parameters and errors as of `loadTransformer`. */
+export async function loadReader(
+  config: QuestionAnsweringConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Reader> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Reader(config, runtime, {
+    ...found.common(config.n_enc_layers),
+    features: found.matrix("features"),
+    span: found.linear("span"),
+  });
 }
 
 async function loadWeights(

@@ -72,7 +72,25 @@ const embedderSchema = z
   })
   .openapi("EmbeddingModel");
 
-const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSchema, embedderSchema]).openapi("Model");
+const readerSchema = z
+  .object({
+    ...common,
+    task: z.literal("question-answering"),
+    no_answer_below: z
+      .number()
+      .openapi({ description: "An answer that is less sure is none, if the request says nothing" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z
+        .int()
+        .openapi({ description: "Tokens of question and window; longer contexts are read in several" }),
+    }),
+  })
+  .openapi("QuestionAnsweringModel");
+
+const modelSchema = z
+  .discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema, embedderSchema])
+  .openapi("Model");
 
 const modelsRoute = createRoute({
   method: "get",
@@ -127,6 +145,9 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
     return { ...common, task, target_languages, size: { ...size, n_dec_layers } };
   }
   if (config.task === "embedding") return { ...common, task: config.task, dimensions: d_model, size };
+  if (config.task === "question-answering") {
+    return { ...common, task: config.task, no_answer_below: config.no_answer_below, size };
+  }
   const heads = config.heads.map(({ name, labels, out_of_scope }) => ({ name, labels, out_of_scope }));
   return { ...common, task: config.task, heads, size };
 }

@@ -25,6 +25,16 @@ export interface Segment {
   readonly length: number;
 }
 
+/** The words of a text by the rows of their first and last tokens, and which spans of them are right. */
+export interface SpanTargets {
+  starts: readonly number[];
+  ends: readonly number[];
+  /** Row that stands for "none". */
+  none: number;
+  /** Rows of the first and the last token of each right span. */
+  golds: readonly (readonly [number, number])[];
+}
+
 const F32 = 4;
 
 export class Tape {
@@ -194,6 +204,19 @@ export class Tape {
       });
     });
     return x;
+  }
+
+  /** x += the sum of some rows of a table, for each row of x. */
+  addRows(x: Tensor, table: Tensor, rows: readonly (readonly number[])[]): void {
+    const { kernels } = this.#arena;
+    const d = table.columns;
+    const rowBytes = d * F32;
+    const each = (add: (row: Address, i: Address) => void) =>
+      rows.forEach((own, i) => {
+        for (const row of own) add(row * rowBytes, i * rowBytes);
+      });
+    each((row, i) => kernels.f32_axpy(d, 1, table.value + row, x.value + i));
+    this.#notes.push(() => each((row, i) => kernels.f32_axpy(d, 1, x.gradient + i, table.gradient + row)));
   }
 
   /**
@@ -371,6 +394,19 @@ export class Tape {
     return [smoothed, plain];
   }
 
+  /**
+   * The end of a tape: −log of the probability of all right spans together, where one softmax goes over all spans of a text
+   * and "none" (question-answering.ts), summed over the texts, nats.
+   * @param logits [P, 2]: of a beginning, and of an end
+   */
+  spanCrossEntropy(logits: Tensor, texts: readonly SpanTargets[], maxWords: number): number {
+    const values = this.#arena.floats(logits.value, 2 * logits.rows);
+    const gradients = new Float32Array(values.length);
+    const loss = texts.reduce((sum, text) => sum + addSpanLoss(values, gradients, text, maxWords), 0);
+    this.#notes.push(() => this.#arena.floats(logits.gradient, gradients.length).set(gradients));
+    return loss;
+  }
+
   /** The gradient is zeros; so is the value, for those who add to it. */
   #createZeros(rows: number, columns: number): Tensor {
     const value = this.#arena.allocateZeros(rows * columns);
@@ -393,4 +429,42 @@ export class Tape {
     const keepBelow = Math.floor((1 - this.#dropout) * 2 ** 24);
     return (x, y) => kernels.f32_dropout_add(size, x, seed, keepBelow, y);
   }
+}
+
+/**
+ * The loss of one text; its gradient is added.
+ * @param logits and gradients [P, 2]
+ */
+function addSpanLoss(
+  logits: Float32Array,
+  gradients: Float32Array,
+  { starts, ends, none, golds }: SpanTargets,
+  maxWords: number,
+): number {
+  const right = new Set(golds.map(([first, last]) => first * gradients.length + last));
+  const isRight = (first: number, last: number) => right.has(first * gradients.length + last);
+  const score = (first: number, last: number) => logits[2 * first]! + logits[2 * last + 1]!;
+  const each = (visit: (first: number, last: number) => void) => {
+    visit(none, none);
+    for (let i = 0; i < starts.length; i++) {
+      for (let j = i; j < Math.min(starts.length, i + maxWords); j++) visit(starts[i]!, ends[j]!);
+    }
+  };
+  let most = -Infinity;
+  each((first, last) => {
+    most = Math.max(most, score(first, last));
+  });
+  let [all, good] = [0, 0];
+  each((first, last) => {
+    const e = Math.exp(score(first, last) - most);
+    all += e;
+    if (isRight(first, last)) good += e;
+  });
+  each((first, last) => {
+    const e = Math.exp(score(first, last) - most);
+    const gradient = e / all - (isRight(first, last) ? e / good : 0);
+    gradients[2 * first]! += gradient;
+    gradients[2 * last + 1]! += gradient;
+  });
+  return Math.log(all) - Math.log(good);
 }

@@ -7,10 +7,21 @@ import { pairBatches } from "../../../scripts/training/pair-batches.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
 import { uniformStream } from "../../../scripts/training/random.ts";
 import { createReplica } from "../../../scripts/training/replicas.ts";
+import { spanBatches } from "../../../scripts/training/span-batches.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
-import { countedTexts, numberedPairs, reversals, TINY, TINY_CLASSIFIER, TINY_EMBEDDER, TINY_LSTM } from "../tiny.ts";
+import {
+  countedTexts,
+  numberedPairs,
+  reversals,
+  soughtWords,
+  TINY,
+  TINY_CLASSIFIER,
+  TINY_EMBEDDER,
+  TINY_LSTM,
+  TINY_READER,
+} from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
 const pairs = { rows: 3, sourceLength: 20, targetLength: 24 };
@@ -31,6 +42,10 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
   {
     objective: { kind: "masked-tokens", config: TINY_CLASSIFIER },
     batch: [...maskedBatches(countedTexts(11, 24, 7), texts, TINY_CLASSIFIER, 4, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "question-answering", config: TINY_READER },
+    batch: [...spanBatches(soughtWords(7, 26), texts, TINY_READER, 1, 1)][0]![0]!,
   },
   {
     objective: { kind: "classification", config: TINY_LSTM },

@@ -5,7 +5,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { ADMIN_KEY, type Customer, openShop } from "../billing/shop.ts";
-import { bucket, makeClient, putClassifier, putEmbedder, putModel } from "../harness.ts";
+import { bucket, makeClient, putClassifier, putEmbedder, putModel, putReader } from "../harness.ts";
 
 interface Media {
   schema: Schema;
@@ -45,6 +45,7 @@ beforeAll(async () => {
   await putModel("multi30k-en-de");
   await putClassifier("multitask-en");
   await putEmbedder("embed-en");
+  await putReader("reader-en");
 });
 
 /** What differs from an operation's example. */
@@ -168,7 +169,9 @@ async function expectDocumented(operation: Described, response: Response, status
 }
 
 const isPaid = ({ operationId }: Described) =>
-  ["translate", "classify", "embed", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
+  ["translate", "classify", "embed", "answer", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(
+    operationId,
+  );
 const without = (name: string) => makeClient({ BILLING: "on", ADMIN_KEY, [name]: "" });
 
 /** A call by a customer that has a key of its own. LibreTranslate's clients have it in the body. */
@@ -193,6 +196,7 @@ const UNPROCESSABLE: Record<string, object> = {
   translate: { source: "fr" },
   classify: { task: "weather" },
   embed: { input: "Привет, мир" },
+  answer: { context: "Привет, мир" },
   tryHook: { task: "weather" },
   createHook: { rules: [{ label: "unknown", action: "store" }] },
   updateHook: { rules: [{ label: "unknown", action: "store" }] },
