@@ -21,6 +21,7 @@ import { addEmbeddings } from "./routes/embeddings.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
+import { addKnowledge } from "./routes/knowledge.ts";
 import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
@@ -97,6 +98,7 @@ export function createApp(store = new ModelStore()): App {
   addClassify(app);
   addEmbeddings(app);
   addAnswer(app);
+  addKnowledge(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);
