@@ -64,9 +64,11 @@ export class Handoffs {
   async deliver(base: Base, nowMs: number): Promise<void> {
     const query = "SELECT id, body, attempts FROM handoffs WHERE due_ms <= ? ORDER BY due_ms LIMIT ?";
     const due = this.#sql<Row>(query, nowMs, MAX_DELIVERED);
-    for (const { id, attempts } of due) this.#plan(id, attempts + 1, null, nowMs);
     const url = base.handoff_webhook;
-    if (url === undefined) return;
+    // Nobody wants to hear of them any more.
+    if (url === undefined) return due.forEach(({ id }) => void this.#forget(id));
+    // Counted before they are made: whoever makes them may die.
+    for (const { id, attempts } of due) this.#plan(id, attempts + 1, null, nowMs);
     const secret = await webhookSecret(base, url, this.#settings.hooksKey);
     await Promise.all(due.map((row) => this.#attempt(base, url, secret, row, nowMs)));
   }
