@@ -20,11 +20,15 @@ import { recordQuality } from "../export/card.ts";
 import { loadKernels } from "../kernels.ts";
 import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import { formatTable, percent } from "../report/table.ts";
+import { fitConfidence, formatHandoff, measureHandoff } from "./handoff.ts";
 import { openMemorySql } from "./node-sql.ts";
 import { checkSplit, type EvalOptions } from "./options.ts";
 
 /** What the words may weigh beside the vectors' 1. */
 const WEIGHTS = [0, 0.1, 0.2, 0.3, 0.5, 0.7, 1];
+
+/** Of the bases that the confidence is fitted on. */
+const QUESTIONS_PER_INTENT = [5, 20, 100];
 
 interface Text {
   text: string;
@@ -42,6 +46,7 @@ interface Ranked {
   label: string | null;
   byVector: number[];
   byWords: number[];
+  best: { row: number; cosine: number } | undefined;
 }
 
 export async function evaluateRetrieval(
@@ -85,6 +90,28 @@ export async function evaluateRetrieval(
     }
   }
   console.log(formatTable(["Recall@1, %", "questions", "BM25", "vectors", `both (words ${WORDS_WEIGHT})`], rows));
+  const [clinc] = searches;
+  const bases = [];
+  for (const perIntent of QUESTIONS_PER_INTENT) {
+    const documents = someOfEach(clinc!.documents, perIntent);
+    const ranked = await rank(clinc!.queries, documents, model, kernels);
+    const found = ranked.map(({ label, best }) => ({
+      cosine: best?.cosine ?? 0,
+      isRight: best !== undefined && label !== null && documents[best.row]!.label === label,
+      isInScope: label !== null,
+    }));
+    bases.push({ name: `${perIntent} questions an intent`, found });
+    const { right, outOfScope } = measureHandoff(found);
+    quality[`clinc150 ${split}, ${perIntent} an intent: answered right, %`] = Number((100 * right).toFixed(2));
+    quality[`clinc150 ${split}, ${perIntent} an intent: out of scope handed over, %`] = Number(
+      (100 * outOfScope).toFixed(2),
+    );
+  }
+  if (split === "dev") {
+    const { slope, offset } = fitConfidence(bases.flatMap(({ found }) => found));
+    console.log(`confidence: slope ${slope.toFixed(2)}, offset ${offset.toFixed(2)}`);
+  }
+  console.log(formatHandoff(bases));
   if (options.record) await recordQuality(folder.directory, quality);
   if (options.json) await writeJson(options.json, quality);
 }
@@ -106,6 +133,16 @@ async function searchesOf(split: "dev" | "test", data: object, limit?: number): 
     searches.push({ set: "squadshifts", queries: queries.slice(0, limit), documents });
   }
   return searches;
+}
+
+/** The first so many of each label. */
+function someOfEach(texts: Text[], count: number): Text[] {
+  const seen = new Map<string | null, number>();
+  return texts.filter(({ label }) => {
+    const before = seen.get(label) ?? 0;
+    seen.set(label, before + 1);
+    return before < count;
+  });
 }
 
 /** Each query's rankings, by the Worker's search over an index of the documents. */
@@ -136,5 +173,6 @@ async function rank(
     label,
     byVector: index.byVector(asked[i]!.vector).map(({ row }) => row),
     byWords: index.byWords(text),
+    best: index.search({ text, vector: asked[i]!.vector }, 1)[0],
   }));
 }
