@@ -67,5 +67,6 @@ export async function readEntry(row: unknown): Promise<Entry> {
 /** The same for the same words, so that an import without ids can be repeated. */
 async function idOf(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text.toLowerCase());
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 24);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes), 0, 12);
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
