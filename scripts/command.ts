@@ -1,5 +1,5 @@
 /**
- * `edge-slm translate` and `edge-slm classify`: texts from arguments, standard input, a file or a folder through the
+ * `edge-slm translate`, `edge-slm classify` and `edge-slm answer`: texts from arguments, standard input, a file or a folder through the
  * Worker's engine in this process; no server, no network. A line is a text. What fails of it is told on standard error
  * with its place, and leaves its line empty; the exit code is 1 then.
  */
@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { type ClassifyOptions, openClassifier } from "./command/classifier.ts";
 import type { CommonOptions } from "./command/options.ts";
+import { type AnswerOptions, openReader } from "./command/reader.ts";
 import { runCommand } from "./command/run.ts";
 import { openTranslator, type TranslateOptions } from "./command/translator.ts";
 import { KERNEL_BUILDS } from "./kernels.ts";
@@ -51,6 +52,15 @@ withCommon(program.command("classify"))
   .option("--threshold <share>", "no label that is less probable", share, 0)
   .action((texts: string[], options: CommonOptions & ClassifyOptions) =>
     runCommand(texts, options, () => openClassifier(options)).catch(fail),
+  );
+
+withCommon(program.command("answer"))
+  .description("Answers questions from a text")
+  .requiredOption("--context <file>", "the text in which the answers stand")
+  .option("--top-k <n>", "parts of the text in JSON, the answer and its alternatives", positiveInteger, 3)
+  .option("--threshold <share>", "no answer that is less sure (default: the model's)", share)
+  .action((questions: string[], options: CommonOptions & AnswerOptions) =>
+    runCommand(questions, options, () => openReader(options)).catch(fail),
   );
 
 await program.parseAsync();

@@ -7,11 +7,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { expectTask, type ModelConfig, parseModelConfig, type Task } from "../worker/model/config.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { averageCheckpoints } from "./export/average.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
+import { calibrateReader } from "./export/calibrate-reader.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
 import { writeModelFolder } from "./export/write-model.ts";
@@ -19,6 +20,14 @@ import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
 import { shortlistOf } from "./shortlist/of-recipe.ts";
 import { loadHeads } from "./training/texts.ts";
+
+/** What a checkpoint was chosen by. */
+const SCORES: Record<Task, string> = {
+  translation: "BLEU",
+  classification: "accuracy",
+  "question-answering": "F1",
+  embedding: "Recall@1",
+};
 
 interface Options {
   run?: string;
@@ -69,7 +78,12 @@ async function exportedConfig(
     const quality = { "dev Recall@1, mean over the sources, %": Number(devScore.toFixed(2)) };
     return { ...expectTask("embedding", config), card: { ...config.card, ...recipe.card, quality } };
   }
-  if (recipe.kind !== "classification") return config;
+  if (recipe.kind === "question-answering") {
+    const trained = expectTask("question-answering", config);
+    const card = { ...trained.card, description: recipe.config.card.description };
+    const dev = (await Promise.all(recipe.sets.map(({ set }) => set.load(data)))).flatMap((splits) => splits.dev);
+    return calibrateReader({ ...trained, card }, file, Tokenizer.fromJson(tokenizer), dev);
+  }
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);
   const loaded = await loadHeads(recipe, data);
@@ -109,13 +123,7 @@ async function main(id: string, options: Options): Promise<void> {
       `${name.padEnd(width)}  ${size}  ${(100 * relativeError).toFixed(3).padStart(12)} %  ${maxError.toFixed(5).padStart(13)}`,
     );
   }
-  const scoreName = {
-    translation: "BLEU",
-    classification: "accuracy",
-    embedding: "Recall@1",
-    "question-answering": "F1",
-  }[exported.task];
-  const score = `dev ${scoreName} ${progress.bestScore.toFixed(2)}`;
+  const score = `dev ${SCORES[exported.task]} ${progress.bestScore.toFixed(2)}`;
   console.log(`${outDir}: ${file.length} bytes, step ${progress.step}, ${score}; next: npm run eval -- ${id}`);
   if (exported.task === "classification") console.log(formatCalibration(exported));
   if (options.json)

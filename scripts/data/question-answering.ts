@@ -38,6 +38,15 @@ export interface QuestionSet {
   load(options?: SourceOptions): Promise<QuestionSplits>;
 }
 
+/** The same questions, each asked of another paragraph, half the list away: none has an answer, but for chance. */
+export function askElsewhere(paragraphs: readonly Paragraph[]): Paragraph[] {
+  return paragraphs.map(({ title, questions }, i) => ({
+    title,
+    context: paragraphs[(i + (paragraphs.length >> 1)) % paragraphs.length]!.context,
+    questions: questions.map(({ question }) => ({ question, answers: [] })),
+  }));
+}
+
 export function countQuestions(paragraphs: readonly Paragraph[]): number {
   return paragraphs.reduce((sum, { questions }) => sum + questions.length, 0);
 }

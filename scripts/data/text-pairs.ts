@@ -6,7 +6,7 @@ import type { ClassificationSet } from "./classification.ts";
 import type { QuestionSet } from "./question-answering.ts";
 import type { SourceOptions } from "./rows.ts";
 import { qamr } from "./sets/qamr.ts";
-import { squadShifts } from "./sets/squad-shifts.ts";
+import { amazonReviews, newWiki } from "./sets/squad-shifts.ts";
 import { loadTicketAnswers, ticketsQueue } from "./sets/tickets.ts";
 
 /** Texts of which any two are a pair, or the pairs themselves; those of one group are not held against each other. */
@@ -36,22 +36,29 @@ export function sameIntent(set: ClassificationSet): PairSource {
   };
 }
 
-/** A question and the part of its paragraph around the answer; what is held out as a test is left alone. */
-function answered(set: QuestionSet): PairSource {
+/** Questions and the parts of their paragraphs around the answers; what is held out as a test is left alone. */
+function answered(id: string, name: string, ...sets: [QuestionSet, ...QuestionSet[]]): PairSource {
   return {
-    id: set.id,
-    card: set.card,
+    id,
+    card: { name, licence: sets[0].card.licence },
     async load(options) {
-      const { train, dev } = await set.load(options);
-      return [...train, ...dev].map(({ context, questions }) => ({
-        pairs: questions.map(({ question, answers }) => [question, windowAround(context, answers[0]?.start ?? 0)]),
-      }));
+      const splits = await Promise.all(sets.map((set) => set.load(options)));
+      return splits
+        .flatMap(({ train, dev }) => [...train, ...dev])
+        .map(({ context, questions }) => ({
+          pairs: questions.map(({ question, answers }) => [question, windowAround(context, answers[0]?.start ?? 0)]),
+        }));
     },
   };
 }
 
-export const paragraphQuestions = answered(squadShifts);
-export const sentenceQuestions = answered(qamr);
+export const paragraphQuestions = answered(
+  "squad-shifts",
+  "SQuAD-shifts (new Wikipedia, Amazon; half of the paragraphs)",
+  newWiki,
+  amazonReviews,
+);
+export const sentenceQuestions = answered("qamr", qamr.card.name, qamr);
 
 export const ticketAnswers: PairSource = {
   id: "tickets",

@@ -15,7 +15,7 @@ import { writeJson } from "../cli.ts";
 import type { LabelledText } from "../data/classification.ts";
 import { banking77 } from "../data/sets/banking77.ts";
 import { clinc150 } from "../data/sets/clinc150.ts";
-import { squadShifts } from "../data/sets/squad-shifts.ts";
+import { amazonReviews, newWiki } from "../data/sets/squad-shifts.ts";
 import { recordQuality } from "../export/card.ts";
 import { loadKernels } from "../kernels.ts";
 import { type ModelFolder, tokenizerOf, weightsOf } from "../publish/model-folder.ts";
@@ -125,12 +125,12 @@ async function searchesOf(split: "dev" | "test", data: object, limit?: number): 
   }
   // Of another kind, and never chosen by: the question's paragraph among those that were held out.
   if (split === "test") {
-    const { test } = await squadShifts.load(data);
+    const test = (await Promise.all([newWiki, amazonReviews].map((set) => set.load(data)))).flatMap((one) => one.test);
     const documents = test.map(({ context }, i) => ({ text: context, label: String(i) }));
     const queries = test.flatMap(({ questions }, i) =>
       questions.map(({ question }) => ({ text: question, label: String(i) })),
     );
-    searches.push({ set: "squadshifts", queries: queries.slice(0, limit), documents });
+    searches.push({ set: "squad-shifts", queries: queries.slice(0, limit), documents });
   }
   return searches;
 }

@@ -125,6 +125,8 @@ export interface QuestionAnsweringRecipe {
   slots: number;
   /** Probability that a word of a training question is left out. */
   wordDropout: number;
+  /** Share of the training contexts of which only the sentences around an answer are read: more questions in the same time. */
+  cropped: number;
   /** Questions of an epoch that are asked once more, of a context that does not answer them, as a share of all. */
   unanswerable: number;
   training: TrainingOptions;

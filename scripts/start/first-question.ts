@@ -3,9 +3,9 @@ import type { ModelConfig } from "../../worker/model/config.ts";
 
 export interface Question {
   path: string;
-  /** What of the body a person reads. */
-  text: string;
   body: Record<string, string>;
+  /** What of the body to print. */
+  asked: string;
   /** The line to print of the answer's JSON. */
   readAnswer: (answer: FirstAnswer) => string;
 }
@@ -15,6 +15,8 @@ export interface FirstAnswer {
   model: { id: string } | string;
   translations?: { text: string }[];
   data?: { embedding: number[] }[];
+  answer?: string | null;
+  reason?: string | null;
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
 }
 
@@ -30,30 +32,44 @@ const TO_CLASSIFY: Record<string, string> = {
   zh: "房间很干净，服务也很好，下次还会再来。",
 };
 
+/** Something to answer. */
+const TO_ANSWER = {
+  question: "When does the shop close on Saturdays?",
+  context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
+};
+
 export function firstQuestion(config: ModelConfig): Question {
   const source = config.source_languages[0]!;
   if (config.task === "translation") {
     const text = TO_TRANSLATE[source] ?? "Hello.";
     return {
       path: "/v1/translate",
-      text,
       body: { text, source, target: config.target_languages[0]! },
+      asked: text,
       readAnswer: ({ translations }) => translations![0]!.text,
+    };
+  }
+  if (config.task === "question-answering") {
+    return {
+      path: "/v1/answer",
+      body: TO_ANSWER,
+      asked: TO_ANSWER.question,
+      readAnswer: ({ answer, reason }) => answer ?? reason!,
     };
   }
   const text = TO_CLASSIFY[source] ?? "Hello.";
   if (config.task === "embedding") {
     return {
       path: "/v1/embeddings",
-      text,
       body: { input: text },
+      asked: text,
       readAnswer: ({ data }) => `a vector of ${data![0]!.embedding.length} numbers`,
     };
   }
   return {
     path: "/v1/classify",
-    text,
     body: { text },
+    asked: text,
     readAnswer: ({ classifications }) =>
       Object.entries(classifications![0]!.tasks)
         .map(([task, { label, reason }]) => `${task}: ${label ?? reason}`)

@@ -48,10 +48,15 @@ function coveringWords(words: readonly Word[], { start, end }: AnswerSpan): [num
   return first < 0 || last < first ? undefined : [first, last];
 }
 
+/** Sentences that a crop has before and after the answer's, at most one less than this. */
+const MOST_CROPPED_SENTENCES = 3;
+
 export interface ExampleOptions {
   config: QuestionAnsweringConfig;
   /** Probability that a word of a question is left out. */
   wordDropout: number;
+  /** Share of the contexts of which only some sentences are read. */
+  cropped: number;
   /** Questions that are asked once more, of another context, as a share of all. */
   unanswerable: number;
   seed: number;
@@ -59,7 +64,7 @@ export interface ExampleOptions {
 
 /** The examples of an epoch. */
 export function epochExamples(asked: readonly AskedWords[], options: ExampleOptions): SpanExample[] {
-  const { config, wordDropout, unanswerable, seed } = options;
+  const { config, wordDropout, cropped, unanswerable, seed } = options;
   const uniform = uniformStream(seed);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(uniform() * items.length)]!;
   const drop = (words: Word[]) => {
@@ -68,7 +73,8 @@ export function epochExamples(asked: readonly AskedWords[], options: ExampleOpti
   };
   const byTitle = Map.groupBy(asked, ({ title }) => title);
   const examples: SpanExample[] = [];
-  for (const one of asked) {
+  for (const whole of asked) {
+    const one = uniform() < cropped ? crop(whole, uniform) : whole;
     const windows = spanExamples({ ...one, question: drop(one.question) }, config);
     // Mostly a window that has the answer in it.
     const answering = windows.filter(({ golds }) => golds.length > 0);
@@ -76,11 +82,29 @@ export function epochExamples(asked: readonly AskedWords[], options: ExampleOpti
     if (candidates.length > 0) examples.push(pick(candidates));
     if (uniform() >= unanswerable) continue;
     const other = pick(uniform() < 0.5 ? byTitle.get(one.title)! : asked);
-    if (other.context === one.context) continue;
-    const none = spanExamples({ ...other, question: drop(one.question), golds: [] }, config);
+    if (other.context === whole.context) continue;
+    const { context } = uniform() < cropped ? crop(other, uniform) : other;
+    const none = spanExamples({ ...one, context, question: drop(one.question), golds: [] }, config);
     if (none.length > 0) examples.push(pick(none));
   }
   return examples;
+}
+
+/** Some sentences before and after those of an answer stay; where there is none, of any. */
+function crop(asked: AskedWords, uniform: () => number): AskedWords {
+  const { context, golds } = asked;
+  const draw = (below: number) => Math.floor(uniform() * below);
+  const [first, last] = golds[draw(golds.length)] ?? [draw(context.length), 0];
+  const ends = context.flatMap(({ endsSentence }, i) => (endsSentence ? [i + 1] : []));
+  const before = ends.filter((end) => end <= first);
+  const after = ends.filter((end) => end > Math.max(first, last));
+  const from = [0, ...before].at(-1 - draw(MOST_CROPPED_SENTENCES)) ?? 0;
+  const to = after[draw(MOST_CROPPED_SENTENCES)] ?? context.length;
+  return {
+    ...asked,
+    context: context.slice(from, to),
+    golds: golds.flatMap(([a, b]): AskedWords["golds"] => (a >= from && b < to ? [[a - from, b - from]] : [])),
+  };
 }
 
 /** Every window of a question's context, with the answers that stand in it whole. */

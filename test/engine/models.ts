@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { Embedder } from "../../worker/engine/embed.ts";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadEmbedder, loadTransformer } from "../../worker/engine/load.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "../../worker/engine/load.ts";
+import type { Reader } from "../../worker/engine/reader.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
   type EmbeddingConfig,
@@ -12,6 +13,7 @@ import {
   type LstmClassificationConfig,
   lstmClassificationConfigSchema,
   parseConfigOf,
+  type QuestionAnsweringConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
@@ -40,6 +42,12 @@ export const embedderWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tin
 export function loadTinyEmbedder(build: Build = "relaxed"): Promise<Embedder> {
   return loadEmbedder(embedderConfig, streamOf(embedderWeights), kernelsOf(build));
 }
+
+export const readerConfig: QuestionAnsweringConfig = parseConfigOf(
+  "question-answering",
+  read("tiny-reader/config.json").toString(),
+);
+export const readerWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-reader/model.safetensors"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -78,3 +86,13 @@ export const referenceClassifier = (changes: Partial<EncoderClassificationConfig
 export function loadTinyLstm(build: Build = "relaxed"): Promise<Classifier> {
   return loadClassifier(lstmConfig, streamOf(lstmWeights), kernelsOf(build));
 }
+
+export function loadTinyReader(
+  build: Build = "relaxed",
+  changes: Partial<QuestionAnsweringConfig> = {},
+): Promise<Reader> {
+  return loadReader({ ...readerConfig, ...changes }, streamOf(readerWeights), kernelsOf(build));
+}
+
+export const referenceReader = (changes: Partial<QuestionAnsweringConfig> = {}): ReferenceModel =>
+  new ReferenceModel({ ...readerConfig, ...changes }, readerWeights);

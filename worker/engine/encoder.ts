@@ -59,7 +59,8 @@ export class Encoder {
       for (const [position, token] of tokens.entries()) {
         const at = x + row++ * rowBytes;
         blocks.embed(token, position, at);
-        for (const feature of features?.rows[text]![position] ?? []) blocks.addFeature(features!.table, feature, at);
+        if (!features) continue;
+        for (const feature of features.rows[text]![position]!) blocks.addFeature(features.table, feature, at);
       }
     }
     for (const { self, feedForward } of this.#weights.layers) {

@@ -24,7 +24,7 @@ export interface RankedSpan extends WordSpan {
   confidence: number;
 }
 
-/** Spans that are weighed against each other, and against which they are weighed. */
+/** Spans that are weighed against each other. */
 const MAX_CANDIDATES = 64;
 
 interface ScoredSpan extends WordSpan {
@@ -51,23 +51,37 @@ export function rankSpans(
   if (!Number.isFinite(total)) {
     throw new Error("Reader: expected numbers, got NaN; the weights are damaged, export and upload them again");
   }
-  const candidates = spans
-    .sort((a, b) => b.score - a.score || a.first - b.first || a.last - b.last)
-    .slice(0, MAX_CANDIDATES)
-    .map(({ first, last, score }) => ({ first, last, probability: Math.exp(score - most) / total }));
-  const ranked = candidates
-    .map(({ first, last }) => ({
-      first,
-      last,
-      confidence: candidates.reduce((sum, other) => sum + other.probability * overlapF1({ first, last }, other), 0),
-    }))
-    .sort((a, b) => b.confidence - a.confidence);
+  const probabilityOf = ({ score }: ScoredSpan) => Math.exp(score - most) / total;
   const chosen: RankedSpan[] = [];
-  for (const span of ranked) {
-    if (chosen.length === count) break;
-    if (chosen.every((other) => span.last < other.first || span.first > other.last)) chosen.push(span);
+  let left = spans;
+  while (chosen.length < count && left.length > 0) {
+    const best = mostExpected(highest(left), probabilityOf);
+    chosen.push(best);
+    left = left.filter(({ first, last }) => last < best.first || first > best.last);
   }
-  return chosen;
+  return chosen.sort((a, b) => b.confidence - a.confidence);
+}
+
+/** Of equal ones the earlier, of these the shorter. */
+function highest(spans: readonly ScoredSpan[]): ScoredSpan[] {
+  const kept: ScoredSpan[] = [];
+  for (const span of spans) {
+    if (kept.length === MAX_CANDIDATES && span.score <= kept.at(-1)!.score) continue;
+    const place = kept.findIndex(({ score }) => score < span.score);
+    kept.splice(place < 0 ? kept.length : place, 0, span);
+    if (kept.length > MAX_CANDIDATES) kept.pop();
+  }
+  return kept;
+}
+
+/** The one with the highest expected F1 with all of them. */
+function mostExpected(candidates: readonly ScoredSpan[], probabilityOf: (span: ScoredSpan) => number): RankedSpan {
+  const ranked = candidates.map(({ first, last }) => ({
+    first,
+    last,
+    confidence: candidates.reduce((sum, other) => sum + probabilityOf(other) * overlapF1({ first, last }, other), 0),
+  }));
+  return ranked.reduce((best, span) => (span.confidence > best.confidence ? span : best));
 }
 
 /** Every span of at most `max_answer_words`, once. */

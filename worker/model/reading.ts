@@ -76,7 +76,7 @@ export interface Reading {
 
 /** Letters and digits, as in can't and 1,000.5; an 's by itself, for Armenia's has Armenia in it; or one mark, as 👍🏽. */
 const WORD =
-  /[\p{L}\p{M}\p{N}]+(?:[.,](?=\p{N})\p{N}+|['’](?!s(?![\p{L}\p{N}]))\p{L}+)*|['’]s(?![\p{L}\p{N}])|[^\s\p{L}\p{M}\p{N}](?:[\p{M}\p{Emoji_Modifier}\ufe0f]|\u200d[^\s\p{L}\p{M}\p{N}])*/gu;
+  /[\p{L}\p{M}\p{N}]+(?:[.,](?=\p{N})\p{N}+|['’](?!s(?![\p{L}\p{N}]))\p{L}+)*|['’]s(?![\p{L}\p{N}])|[^\s\p{L}\p{M}\p{N}](?:\p{M}|\p{Emoji_Modifier}|\u200d[^\s\p{L}\p{M}\p{N}])*/gu;
 
 const ENDINGS = /(?:ions?|ings?|edly|ed|ers?|ors?|ly|es|s|e|y)$/;
 

@@ -12,6 +12,7 @@ const FILES = [
   ...[
     "alignment",
     "anchors",
+    "answer",
     "api",
     "charts",
     "classify",

@@ -19,11 +19,31 @@ const EXAMPLE = {
   context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
 };
 
+/** What every request has, whatever its question is asked of. */
+const common = {
+  question: z.string().openapi({ description: "In words, as one asks a person", example: EXAMPLE.question }),
+  model: z.string().optional().openapi({
+    description: "The id of a model that reads; without it the first that reads the script",
+  }),
+  top_k: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(3)
+    .openapi({ description: "Most parts of the text to tell, the answer and its alternatives together" }),
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .openapi({ description: "An answer that is less sure is null; without it what the model's makers chose" }),
+};
+
 const turnSchema = z.strictObject({ role: z.enum(["user", "assistant"]), content: z.string().max(10_000) });
 
 const requestSchema = z
   .strictObject({
-    question: z.string().openapi({ description: "In words, as one asks a person", example: EXAMPLE.question }),
+    ...common,
     context: z.string().optional().openapi({
       description: "The text in which the answer stands, of any length up to the limit",
       example: EXAMPLE.context,
@@ -35,21 +55,6 @@ const requestSchema = z
       description:
         "Of a conversation, oldest first: a question that leans on the one before it is looked up together with that",
     }),
-    model: z.string().optional().openapi({
-      description: "The id of a model that reads; without it the first that reads the script",
-    }),
-    top_k: z
-      .int()
-      .min(1)
-      .max(20)
-      .default(3)
-      .openapi({ description: "Most parts of the text to tell, the answer and its alternatives together" }),
-    threshold: z
-      .number()
-      .min(0)
-      .max(1)
-      .optional()
-      .openapi({ description: "An answer that is less sure is null; without it what the model's makers chose" }),
   })
   .refine(({ context, knowledge_base }) => (context === undefined) !== (knowledge_base === undefined), {
     error: "expected either a context or a knowledge_base",
@@ -59,6 +64,8 @@ const requestSchema = z
     error: "expected a knowledge_base beside it",
   })
   .openapi("AnswerRequest");
+
+type ContextRequest = Omit<z.infer<typeof requestSchema>, "knowledge_base" | "history"> & { context: string };
 
 const offset = z.int().openapi({ description: "UTF-16 units from the start of the context, as JavaScript counts" });
 const confidence = z.number().openapi({
@@ -153,37 +160,41 @@ export const answerRoute = createRoute({
 
 export function addAnswer(app: App) {
   return app.openapi(answerRoute, async (c) => {
-    const { question, context, model, top_k, threshold, ...knowledge } = c.req.valid("json");
-    const { scope, store } = c.var;
-    if (context === undefined) {
-      const { knowledge_base, history = [] } = knowledge;
-      const asked = { question, history, base: knowledge_base!, topK: top_k, threshold, model };
-      return c.json(await askKnowledge(c, asked), 200);
-    }
-    const characters = checkTexts([question, context], scope.settings);
-    const watch = new Stopwatch(["load_ms", "queue_ms", "answer_ms"]);
-    const candidates = await store.candidates(scope, "question-answering", model);
-    const manifest = chooseReader(candidates, { question, context });
-    await c.var.payment.reserve({ task: "question-answering", model: manifest.id, characters });
-    const lease = await store.acquire(scope, manifest);
-    try {
-      const { id, version, config } = lease.model.manifest;
-      watch.lap("load_ms");
-      await lease.enter(1);
-      watch.lap("queue_ms");
-      const found = await findSpans({ ...lease.model, config }, question, context, {
-        count: top_k,
-        signal: c.req.raw.signal,
-      });
-      const answer = chooseAnswer(found, threshold ?? config.no_answer_below);
-      watch.lap("answer_ms");
-      Object.assign(c.var.timings, watch.laps);
-      const { tokens, windows } = found;
-      return c.json({ model: { id, version }, ...answer, tokens, windows, timing: watch.laps }, 200);
-    } finally {
-      lease.release();
-    }
+    const { context, knowledge_base, history = [], ...request } = c.req.valid("json");
+    if (context !== undefined) return c.json(await answerFromContext(c, { ...request, context }), 200);
+    const { question, model, top_k: topK, threshold } = request;
+    return c.json(await askKnowledge(c, { question, history, base: knowledge_base!, topK, threshold, model }), 200);
   });
+}
+
+async function answerFromContext(
+  c: Context<AppEnv>,
+  { question, context, model, top_k, threshold }: ContextRequest,
+): Promise<z.infer<typeof responseSchema>> {
+  const { scope, store } = c.var;
+  const characters = checkTexts([question, context], scope.settings);
+  const watch = new Stopwatch(["load_ms", "queue_ms", "answer_ms"]);
+  const candidates = await store.candidates(scope, "question-answering", model);
+  const manifest = chooseReader(candidates, { question, context });
+  await c.var.payment.reserve({ task: "question-answering", model: manifest.id, characters });
+  const lease = await store.acquire(scope, manifest);
+  try {
+    const { id, version, config } = lease.model.manifest;
+    watch.lap("load_ms");
+    await lease.enter(1);
+    watch.lap("queue_ms");
+    const found = await findSpans({ ...lease.model, config }, question, context, {
+      count: top_k,
+      signal: c.req.raw.signal,
+    });
+    const answer = chooseAnswer(found, threshold ?? config.no_answer_below);
+    watch.lap("answer_ms");
+    Object.assign(c.var.timings, watch.laps);
+    const { tokens, windows } = found;
+    return { model: { id, version }, ...answer, tokens, windows, timing: watch.laps };
+  } finally {
+    lease.release();
+  }
 }
 
 interface Asked extends Omit<KnowledgeQuestion, "signal"> {

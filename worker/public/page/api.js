@@ -3,7 +3,7 @@
 /**
  * @typedef {{ method: "POST", path: string, body: object }} Call
  * @typedef {{
- *   id: string, version: string, task: "translation" | "classification", description: string, licence: string,
+ *   id: string, version: string, task: "translation" | "classification" | "question-answering", description: string, licence: string,
  *   source_languages: string[], target_languages: string[], quality: Record<string, number>,
  *   training_data: { name: string, licence: string, rows: number }[],
  *   heads: { name: string, labels: string[] }[],

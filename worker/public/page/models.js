@@ -61,6 +61,11 @@ function sampleCall(model) {
     const body = { text: sample, model: model.id };
     return { method: "POST", path: "/v1/classify", body };
   }
+  if (model.task === "question-answering") {
+    const context = "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.";
+    const body = { question: "When does the shop close on Saturdays?", context, model: model.id };
+    return { method: "POST", path: "/v1/answer", body };
+  }
   const body = {
     text: "Two young men are playing with a small dog in the snow.",
     source: model.source_languages[0],

@@ -1,4 +1,5 @@
 /** The playground: what the server has, and a tab for each thing to try. */
+import { answerPanel } from "./answer.js";
 import { readModels, readPrices, setApiKey } from "./api.js";
 import { classifyPanel } from "./classify.js";
 import { h, roving, show } from "./dom.js";
@@ -17,6 +18,7 @@ import { webhookPanel } from "./webhook.js";
 const TABS = [
   ["translate", "tab.translate", translatePanel],
   ["classify", "tab.classify", classifyPanel],
+  ["answer", "tab.answer", answerPanel],
   ["webhook", "tab.webhook", webhookPanel],
   ["prices", "tab.prices", pricesPanel],
 ];
