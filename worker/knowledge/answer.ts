@@ -1,27 +1,40 @@
 /**
- * Answers a question from a knowledge base: embeds it, has the base's object search, and takes the answer of the best
- * pair or, of a document, the part that the reader finds. Knows no HTTP but the Problem it throws.
+ * Answers a question from a knowledge base: embeds it, has the base searched, and takes the answer of the best pair or, of
+ * a document, the part that the reader finds. Where the base is, and whom a question is handed over to, is the caller's.
  */
 import { findSpans } from "../answer.ts";
 import { embedWindows, planEmbedding, type TextEmbedder } from "../embed.ts";
-import type { Env } from "../env.ts";
 import type { LoadedModel } from "../loaded-model.ts";
 import { cleanText } from "../text/clean.ts";
 import { confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
+import type { Entry } from "./entry.ts";
 import { searchText, type Turn } from "./follow-up.ts";
-import { type FoundPassage, knowledgeObjectOf } from "./knowledge-object.ts";
-import { refusalProblem, vectorModelOf } from "./management.ts";
 import { sentencesOf } from "./passages.ts";
+import type { Hit, Query } from "./search-index.ts";
 
 export interface KnowledgeQuestion {
   question: string;
   history: Turn[];
-  base: string;
   topK: number;
   /** Instead of the base's. */
   threshold: number | undefined;
   signal: AbortSignal;
 }
+
+/** What was found for a question. */
+export interface FoundPassage extends Pick<Hit, "cosine" | "score"> {
+  entry: Omit<Entry, "body">;
+  /** The question that fits best, or title and headings. */
+  head: string;
+  /** The answer, or the passage. */
+  body: string;
+}
+
+/** @returns the best passages, each of another entry, and the base's own threshold if it has one */
+export type KnowledgeSearch = (
+  query: Query,
+  limit: number,
+) => Promise<{ found: FoundPassage[]; threshold: number | undefined }>;
 
 export interface KnowledgeSource {
   entry: string;
@@ -59,29 +72,24 @@ export interface KnowledgeModels {
   reader: LoadedModel<"question-answering"> | undefined;
 }
 
-/**
- * @throws Problem unknown_knowledge_base, other_model, or unsupported_language
- */
+/** @throws Problem unsupported_language, and what the search throws */
 export async function answerFromKnowledge(
-  env: Env,
+  search: KnowledgeSearch,
   { embedder, reader }: KnowledgeModels,
-  { question, history, base: id, topK, threshold, signal }: KnowledgeQuestion,
+  { question, history, topK, threshold, signal }: KnowledgeQuestion,
 ): Promise<KnowledgeAnswer> {
   const searched = cleanText(searchText(question, history)).trim();
   const [embedding] = await embedWindows(planEmbedding([searched], embedder), embedder, { signal });
-  const object = knowledgeObjectOf(env, id);
-  const model = vectorModelOf(embedder.manifest);
   const query = { text: searched, vector: embedding!.vector };
-  const result = await object.search(query, model.weights, Math.max(topK, MAX_READ));
-  if ("refused" in result) throw refusalProblem(id, result, 0);
-  const least = threshold ?? result.base.threshold ?? DEFAULT_THRESHOLD;
+  const result = await search(query, Math.max(topK, MAX_READ));
+  const least = threshold ?? result.threshold ?? DEFAULT_THRESHOLD;
   const candidates = await Promise.all(
     result.found.map((found, i) => candidateOf(found, i < MAX_READ, query, { embedder, reader }, signal)),
   );
   const [best, ...others] = rankCandidates(candidates);
   const reason = reasonOf(best, embedding!.tokens, least);
   const alternatives = (reason === null ? others : candidates).slice(0, reason === null ? topK - 1 : topK);
-  const answer: KnowledgeAnswer = {
+  return {
     answer: reason === null ? best!.answer : null,
     confidence: best?.confidence ?? 0,
     source: reason === null ? best!.source : null,
@@ -90,10 +98,6 @@ export async function answerFromKnowledge(
     searched,
     alternatives,
   };
-  if (reason !== null && result.base.handoff_webhook !== undefined) {
-    await object.handOver({ question, history, reason, confidence: answer.confidence, alternatives });
-  }
-  return answer;
 }
 
 function reasonOf(best: KnowledgeAlternative | undefined, tokens: number, least: number): KnowledgeAnswer["reason"] {

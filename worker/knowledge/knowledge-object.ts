@@ -9,10 +9,12 @@ import { DurableObject } from "cloudflare:workers";
 import { type Env, readSettings } from "../env.ts";
 import { kernelModules } from "../kernels.ts";
 import { logError } from "../log.ts";
+import type { FoundPassage } from "./answer.ts";
 import type { Base, VectorModel } from "./base.ts";
 import type { Entry } from "./entry.ts";
 import { type Handoff, Handoffs } from "./handoff.ts";
-import { type Hit, type Passage, type Query, SearchIndex, type Sql } from "./search-index.ts";
+import type { PreparedEntry } from "./prepare.ts";
+import { type Passage, type Query, SearchIndex, type Sql } from "./search-index.ts";
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS entries (
@@ -24,11 +26,6 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS free_rows (row INTEGER PRIMARY KEY)",
 ];
 
-/** An entry with its passages, embedded. */
-export interface PreparedEntry extends Entry {
-  passages: Passage[];
-}
-
 export interface PutResult {
   added: number;
   updated: number;
@@ -38,15 +35,6 @@ export interface PutResult {
 
 export interface StoredEntry extends Entry {
   updatedMs: number;
-}
-
-/** What was found for a question, best first, each entry once. */
-export interface FoundPassage extends Pick<Hit, "cosine" | "score"> {
-  entry: Omit<Entry, "body">;
-  /** The question that fits best, or title and headings. */
-  head: string;
-  /** The answer, or the passage. */
-  body: string;
 }
 
 export type Refusal =

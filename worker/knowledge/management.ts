@@ -2,21 +2,17 @@
 
 import type { z } from "zod";
 import type { AppEnv } from "../context.ts";
-import { embedWindows, planEmbedding, type TextEmbedder } from "../embed.ts";
-import { quantizeVector } from "../engine/vector-matrix.ts";
 import type { Env } from "../env.ts";
 import { Problem } from "../errors.ts";
 import { refuseUrl } from "../hooks/destination.ts";
 import { randomSecret, requireHooksKey, seal } from "../hooks/secrets.ts";
 import type { Manifest } from "../model/manifest.ts";
-import { cleanText } from "../text/clean.ts";
 import type { Base, baseSettingsSchema, VectorModel } from "./base.ts";
 import { knowledgeDirectoryOf } from "./directory.ts";
-import type { Entry } from "./entry.ts";
 import { webhookSecret } from "./handoff.ts";
 import { type ImportType, importRows, type Refused, readRows } from "./import.ts";
-import { knowledgeObjectOf, type PreparedEntry, type PutResult, type Refusal } from "./knowledge-object.ts";
-import { passagesOf } from "./passages.ts";
+import { knowledgeObjectOf, type PutResult, type Refusal } from "./knowledge-object.ts";
+import { prepareEntries } from "./prepare.ts";
 
 type Variables = Pick<AppEnv["Variables"], "store" | "scope">;
 
@@ -86,7 +82,7 @@ export async function importEntries(
   const lease = await store.acquire(scope, manifest!);
   try {
     await lease.enter(1);
-    const prepared = await prepare(entries, lease.model, source, refused, signal);
+    const prepared = await prepareEntries(entries, lease.model, source, refused, signal);
     const result = await object.put(prepared, vectorModelOf(lease.model.manifest));
     if ("refused" in result) throw refusalProblem(id, result, scope.settings.maxKnowledgePassages);
     return { ...result, refused };
@@ -97,37 +93,6 @@ export async function importEntries(
 
 export function vectorModelOf({ id, config, files }: Manifest<"embedding">): VectorModel {
   return { id, weights: files["model.safetensors"].sha256, dimensions: config.d_model };
-}
-
-/** Embeds the passages of all entries as one batch; an entry that the model cannot read is refused. */
-async function prepare(
-  entries: Entry[],
-  model: TextEmbedder,
-  source: string | undefined,
-  refused: Refused[],
-  signal: AbortSignal,
-): Promise<PreparedEntry[]> {
-  const language = model.manifest.config.source_languages[0]!;
-  const readable = entries.flatMap((entry) => {
-    const passages = passagesOf(entry, language);
-    const problem = passages.find(({ embedded }) => !model.readsScript(embedded));
-    if (!problem && passages.length > 0) return [{ entry, passages }];
-    const scripts = model.manifest.config.source_scripts.join(" or ");
-    const reason = problem ? `expected ${scripts} letters, as ${model.manifest.id} reads` : "expected some text";
-    refused.push({ place: `entry ${entry.id}`, id: entry.id, reason });
-    return [];
-  });
-  const texts = readable.flatMap(({ passages }) => passages.map(({ embedded }) => cleanText(embedded)));
-  const vectors = await embedWindows(planEmbedding(texts, model), model, { signal });
-  let next = 0;
-  return readable.map(({ entry, passages }) => ({
-    ...entry,
-    source: entry.source ?? source ?? null,
-    passages: passages.map(({ head, body }) => {
-      const { q, scale } = quantizeVector(vectors[next++]!.vector);
-      return { head, body, vector: q, scale };
-    }),
-  }));
 }
 
 export function unknownBase(id: string): Problem {

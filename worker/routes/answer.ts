@@ -7,8 +7,10 @@ import type { Context } from "hono";
 import { type Answer, chooseAnswer, chooseReader, findSpans } from "../answer.ts";
 import type { App, AppEnv } from "../context.ts";
 import { paymentResponses, problemResponse } from "../errors.ts";
-import { answerFromKnowledge, type KnowledgeQuestion } from "../knowledge/answer.ts";
+import { answerFromKnowledge, type KnowledgeQuestion, type KnowledgeSearch } from "../knowledge/answer.ts";
 import { baseIdSchema } from "../knowledge/base.ts";
+import { knowledgeObjectOf } from "../knowledge/knowledge-object.ts";
+import { refusalProblem, vectorModelOf } from "../knowledge/management.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { isManifestFor } from "../model/manifest.ts";
 import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
@@ -198,6 +200,7 @@ async function answerFromContext(
 }
 
 interface Asked extends Omit<KnowledgeQuestion, "signal"> {
+  base: string;
   model: string | undefined;
 }
 
@@ -223,7 +226,17 @@ async function askKnowledge(
     await readerLease?.enter(1);
     watch.lap("queue_ms");
     const models = { embedder: lease.model, reader: readerLease?.model };
-    const answer = await answerFromKnowledge(c.env, models, { ...asked, signal: c.req.raw.signal });
+    const object = knowledgeObjectOf(c.env, asked.base);
+    const { weights } = vectorModelOf(lease.model.manifest);
+    const search: KnowledgeSearch = async (query, limit) => {
+      const result = await object.search(query, weights, limit);
+      if ("refused" in result) throw refusalProblem(asked.base, result, scope.settings.maxKnowledgePassages);
+      return { found: result.found, threshold: result.base.threshold };
+    };
+    const answer = await answerFromKnowledge(search, models, { ...asked, signal: c.req.raw.signal });
+    const { question, history } = asked;
+    const { reason, confidence, alternatives } = answer;
+    if (reason !== null) await object.handOver({ question, history, reason, confidence, alternatives });
     watch.lap("answer_ms");
     Object.assign(c.var.timings, watch.laps);
     return { knowledge_base: asked.base, ...answer, timing: watch.laps };
