@@ -9,6 +9,7 @@ import { fail, positiveInteger } from "./cli.ts";
 import { evaluateClassification } from "./eval/classification.ts";
 import type { EvalOptions } from "./eval/options.ts";
 import { evaluateQuestionAnswering } from "./eval/question-answering.ts";
+import { evaluateRetrieval } from "./eval/retrieval.ts";
 import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { findRecipe } from "./recipes/index.ts";
@@ -18,6 +19,7 @@ const ONLY = {
   translation: ["beam", "lengthPenalty", "shortlist", "translations", "float"],
   classification: ["task", "beside", "compare", "explain", "fairness", "float"],
   "question-answering": ["beside"],
+  embedding: [],
 } as const satisfies Record<Task, string[]>;
 
 function nonNegative(text: string): number {
@@ -73,6 +75,8 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
       return evaluateClassification(folder, expectTask("classification", config), recipe, options);
     case "question-answering":
       return evaluateQuestionAnswering(folder, expectTask("question-answering", config), recipe, options);
+    case "embedding":
+      return evaluateRetrieval(folder, expectTask("embedding", config), options);
   }
 }
 

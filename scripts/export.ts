@@ -22,7 +22,12 @@ import { shortlistOf } from "./shortlist/of-recipe.ts";
 import { loadHeads } from "./training/texts.ts";
 
 /** What a checkpoint was chosen by. */
-const SCORES: Record<Task, string> = { translation: "BLEU", classification: "accuracy", "question-answering": "F1" };
+const SCORES: Record<Task, string> = {
+  translation: "BLEU",
+  classification: "accuracy",
+  "question-answering": "F1",
+  embedding: "Recall@1",
+};
 
 interface Options {
   run?: string;
@@ -68,6 +73,10 @@ async function exportedConfig(
     const { generation, card } = recipe.config;
     const quality = { "dev BLEU (int8, greedy)": Number(devScore.toFixed(2)) };
     return { ...expectTask("translation", config), generation, card: { ...card, quality } };
+  }
+  if (recipe.kind === "embedding") {
+    const quality = { "dev Recall@1, mean over the sources, %": Number(devScore.toFixed(2)) };
+    return { ...expectTask("embedding", config), card: { ...config.card, ...recipe.card, quality } };
   }
   if (recipe.kind === "question-answering") {
     const trained = expectTask("question-answering", config);

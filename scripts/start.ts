@@ -21,6 +21,7 @@ const PAID: Record<Task, string> = {
   translation: "Translations",
   classification: "Classifications",
   "question-answering": "Answers",
+  embedding: "Embeddings",
 };
 
 interface StartOptions {
@@ -70,7 +71,7 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
         continue;
       }
       console.log(`
-The first answer, by ${answer.model.id}:
+The first answer, by ${typeof answer.model === "string" ? answer.model : answer.model.id}:
   ${asked}
   ${readAnswer(answer)}
 

@@ -18,6 +18,7 @@ import type { DeviceName } from "./training/replica.ts";
 import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
+import { trainEmbedding } from "./training/train-embedding.ts";
 import { trainQuestionAnswering } from "./training/train-question-answering.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
@@ -55,6 +56,8 @@ async function trainRecipe(recipe: Recipe, run: RunOptions, { from, pretrained }
       return trainTranslation(recipe, run);
     case "classification":
       return trainClassification(recipe, run, await beginFrom(recipe, run.runDir, from));
+    case "embedding":
+      return trainEmbedding(recipe, run);
     case "question-answering":
       return trainQuestionAnswering(recipe, run, pretrained);
   }

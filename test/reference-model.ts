@@ -90,6 +90,14 @@ export class ReferenceModel {
     return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, vector), temperature));
   }
 
+  /** @param text tokens, end token included @returns [d_model], of length 1 */
+  embed(text: readonly number[]): Float32Array {
+    const vector = mean(this.encode(text));
+    let sum = 0;
+    for (const value of vector) sum += value * value;
+    return vector.map((value) => value / Math.sqrt(sum));
+  }
+
   /** @returns the logits of a beginning and of an end at each token, [T, 2] */
   read({ tokens, features }: Pick<Reading, "tokens" | "features">): Rows {
     return this.encode(tokens, features).map((row) => this.#linear("span", row));

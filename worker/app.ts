@@ -17,9 +17,11 @@ import { addAnswer } from "./routes/answer.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addDeepl } from "./routes/deepl.ts";
 import { addDocument } from "./routes/document.ts";
+import { addEmbeddings } from "./routes/embeddings.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
+import { addKnowledge } from "./routes/knowledge.ts";
 import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
@@ -54,6 +56,7 @@ export type AppType = Hono<
     RoutesOf<typeof addModels> &
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addEmbeddings> &
     RoutesOf<typeof addAnswer> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
@@ -93,7 +96,9 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addEmbeddings(app);
   addAnswer(app);
+  addKnowledge(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

@@ -1,4 +1,5 @@
 /** A model that can run, wherever its files came from. */
+import type { Embedder } from "./engine/embed.ts";
 import type { Classifier } from "./engine/heads.ts";
 import type { Reader } from "./engine/reader.ts";
 import type { Transformer } from "./engine/transformer.ts";
@@ -10,6 +11,7 @@ import type { Tokenizer } from "./model/tokenizer.ts";
 interface Engines {
   translation: Transformer;
   classification: Classifier;
+  embedding: Embedder;
   "question-answering": Reader;
 }
 

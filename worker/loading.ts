@@ -3,7 +3,7 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import { loadClassifier, loadReader, loadTransformer } from "./engine/load.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "./engine/load.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
@@ -90,6 +90,8 @@ function loadEngine(
       return loadClassifier(config, weights, kernels);
     case "question-answering":
       return loadReader(config, weights, kernels);
+    case "embedding":
+      return loadEmbedder(config, weights, kernels);
   }
 }
 

@@ -9,6 +9,7 @@ import { Problem, problemResponse } from "./errors.ts";
 /** The sections of the document, in its order. */
 export const TAGS = {
   text: { name: "Text", description: "What the models do" },
+  knowledge: { name: "Knowledge bases", description: "The operator's: what questions are answered from" },
   service: { name: "Service", description: "What is offered, and whether it runs" },
   account: { name: "Account", description: "What a customer's key may know of its account" },
   libretranslate: {

@@ -25,6 +25,12 @@ function kindRows(config: ModelConfig): Row[] {
       ["n_enc_layers, n_dec_layers", `${config.n_enc_layers}, ${config.n_dec_layers}`],
     ];
   }
+  if (config.task === "embedding") {
+    return [
+      ["languages", config.source_languages.join(", ")],
+      ["n_enc_layers", config.n_enc_layers],
+    ];
+  }
   if (config.task === "question-answering") {
     return [
       ["languages", config.source_languages.join(", ")],

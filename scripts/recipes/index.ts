@@ -1,4 +1,5 @@
 /** The recipes by id. A new shipped model is a file here and a line below. */
+import { embedEn } from "./embed-en.ts";
 import { lstmEn } from "./lstm-en.ts";
 import { multi30kEnDe } from "./multi30k-en-de.ts";
 import { multitaskEn } from "./multitask-en.ts";
@@ -6,7 +7,7 @@ import { multitaskZh } from "./multitask-zh.ts";
 import { readerEn } from "./reader-en.ts";
 import type { Recipe } from "./recipe.ts";
 
-const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, readerEn];
+const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, readerEn, embedEn];
 
 /** @throws Error naming the recipes there are */
 export function findRecipe(id: string): Recipe {

@@ -9,6 +9,7 @@ import type {
 import type { ClassificationSet } from "../data/classification.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 import type { QuestionSet } from "../data/question-answering.ts";
+import type { PairSource } from "../data/text-pairs.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
 export interface DataOptions {
@@ -95,6 +96,23 @@ export interface ClassificationRecipe {
   };
 }
 
+export interface EmbeddingRecipe {
+  kind: "embedding";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** The model whose encoder and vocabulary it begins with; the network is of its sizes. */
+  from: string;
+  card: { description: string };
+  /** What is alike, and how many pairs of each an epoch has. */
+  sources: { source: PairSource; epochPairs: number }[];
+  /** Pairs are packed into rows of this many tokens, at most half of `slots` of them in a row. */
+  rowLength: number;
+  slots: number;
+  /** Probability that a token of a training text is left out. */
+  tokenDropout: number;
+  training: TrainingOptions;
+}
+
 export interface QuestionAnsweringRecipe {
   kind: "question-answering";
   /** Names the run and the model: `models/<id>`. */
@@ -125,4 +143,4 @@ export interface QuestionSetUse {
   amongOthers?: number;
 }
 
-export type Recipe = TranslationRecipe | ClassificationRecipe | QuestionAnsweringRecipe;
+export type Recipe = TranslationRecipe | ClassificationRecipe | QuestionAnsweringRecipe | EmbeddingRecipe;

@@ -12,8 +12,9 @@ export interface Question {
 
 /** What of an answer is looked at. */
 export interface FirstAnswer {
-  model: { id: string };
+  model: { id: string } | string;
   translations?: { text: string }[];
+  data?: { embedding: number[] }[];
   answer?: string | null;
   reason?: string | null;
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
@@ -25,7 +26,7 @@ const TO_TRANSLATE: Record<string, string> = {
   de: "Ein Mann fährt auf der Straße Fahrrad.",
   fr: "Un homme fait du vélo dans la rue.",
 };
-/** Something to classify. */
+/** Something to classify, or to embed. */
 const TO_CLASSIFY: Record<string, string> = {
   en: "My card was charged twice and nobody answers my mails.",
   zh: "房间很干净，服务也很好，下次还会再来。",
@@ -57,6 +58,14 @@ export function firstQuestion(config: ModelConfig): Question {
     };
   }
   const text = TO_CLASSIFY[source] ?? "Hello.";
+  if (config.task === "embedding") {
+    return {
+      path: "/v1/embeddings",
+      body: { input: text },
+      asked: text,
+      readAnswer: ({ data }) => `a vector of ${data![0]!.embedding.length} numbers`,
+    };
+  }
   return {
     path: "/v1/classify",
     body: { text },

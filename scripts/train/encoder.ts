@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type EncoderClassificationConfig,
   expectTask,
   expectTransformer,
@@ -71,7 +72,7 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
  */
 export function parametersFrom(
   { tensors, config: { heads: known } }: PretrainedEncoder,
-  config: ClassificationConfig | QuestionAnsweringConfig,
+  config: ClassificationConfig | EmbeddingConfig | QuestionAnsweringConfig,
   seed: number,
   heads: "new" | "same" = "new",
 ): Float32Array {

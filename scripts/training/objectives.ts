@@ -2,12 +2,14 @@
 import type { Array as NdArray } from "@jax-js/jax";
 import type {
   ClassificationConfig,
+  EmbeddingConfig,
   EncoderClassificationConfig,
   QuestionAnsweringConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
 import { type ClassificationBatch, classificationLoss } from "./classification.ts";
+import { type EmbeddingBatch, embeddingLoss } from "./embedding.ts";
 import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
 import { type SpanBatch, spanLoss } from "./question-answering.ts";
@@ -17,7 +19,9 @@ export type Objective =
   | { kind: "translation"; config: TranslationConfig }
   | { kind: "classification"; config: ClassificationConfig }
   | { kind: "question-answering"; config: QuestionAnsweringConfig }
-  | { kind: "masked-tokens"; config: EncoderClassificationConfig };
+  | { kind: "masked-tokens"; config: EncoderClassificationConfig }
+  /** `slots`: texts of a row, at most. */
+  | { kind: "embedding"; config: EmbeddingConfig; slots: number };
 
 /** A batch on the device: every array consumed by the loss. */
 export type DeviceBatch = Record<string, NdArray>;
@@ -53,5 +57,8 @@ export function lossOf(objective: Objective): Loss {
     case "masked-tokens":
       return (params, batch, seed, regularization) =>
         maskedTokensLoss(params, batch as MaskedTokensBatch, seed, objective.config, regularization);
+    case "embedding":
+      return (params, batch, seed, regularization) =>
+        embeddingLoss(params, batch as EmbeddingBatch, seed, objective.config, regularization, objective.slots);
   }
 }

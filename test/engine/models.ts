@@ -1,11 +1,14 @@
 /** The tiny fixtures in Node, in both kernel builds, and beside them the naive reference of the same weights. */
 import { readFileSync } from "node:fs";
+import type { Embedder } from "../../worker/engine/embed.ts";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadReader, loadTransformer } from "../../worker/engine/load.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "../../worker/engine/load.ts";
 import type { Reader } from "../../worker/engine/reader.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
+  type EmbeddingConfig,
   type EncoderClassificationConfig,
+  embeddingConfigSchema,
   expectTransformer,
   type LstmClassificationConfig,
   lstmClassificationConfigSchema,
@@ -30,6 +33,15 @@ export const lstmConfig: LstmClassificationConfig = lstmClassificationConfigSche
   JSON.parse(read("tiny-lstm/config.json").toString()),
 );
 export const lstmWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-lstm/model.safetensors"));
+
+export const embedderConfig: EmbeddingConfig = embeddingConfigSchema.parse(
+  JSON.parse(read("tiny-embedder/config.json").toString()),
+);
+export const embedderWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-embedder/model.safetensors"));
+
+export function loadTinyEmbedder(build: Build = "relaxed"): Promise<Embedder> {
+  return loadEmbedder(embedderConfig, streamOf(embedderWeights), kernelsOf(build));
+}
 
 export const readerConfig: QuestionAnsweringConfig = parseConfigOf(
   "question-answering",

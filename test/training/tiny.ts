@@ -2,11 +2,13 @@
 
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
+import type { EmbeddingPair } from "../../scripts/training/pair-batches.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
 import type { SpanExample } from "../../scripts/training/span-batches.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type {
+  EmbeddingConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
   QuestionAnsweringConfig,
@@ -65,6 +67,21 @@ export const TINY_LSTM: LstmClassificationConfig = {
 };
 
 const { heads: _h, ...encoder } = TINY_CLASSIFIER;
+
+export const TINY_EMBEDDER: EmbeddingConfig = { ...encoder, task: "embedding" };
+
+/** Pairs of texts with the same first token, which is their group; the other tokens are random. */
+export function numberedPairs(count: number, seed: number, groups = 5): EmbeddingPair[] {
+  const uniform = uniformStream(seed);
+  const text = (group: number) => [
+    3 + group,
+    ...Array.from({ length: Math.floor(4 * uniform()) }, () => 3 + groups + Math.floor(uniform() * (17 - groups))),
+  ];
+  return Array.from({ length: count }, () => {
+    const group = Math.floor(uniform() * groups);
+    return { first: text(group), second: text(group), group };
+  });
+}
 
 export const TINY_READER: QuestionAnsweringConfig = {
   ...encoder,

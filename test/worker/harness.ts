@@ -15,6 +15,9 @@ import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
 import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
 import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
 import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
+import embedderConfigJson from "../fixtures/tiny-embedder/config.json?raw";
+import embedderWeightsUrl from "../fixtures/tiny-embedder/model.safetensors?url&inline";
+import embedderTokenizerJson from "../fixtures/tiny-embedder/tokenizer.json?raw";
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
@@ -44,6 +47,12 @@ const lstm: Fixture = {
   config: parseConfigOf("classification", lstmConfigJson),
   tokenizerJson: lstmTokenizerJson,
   weightsUrl: lstmWeightsUrl,
+};
+
+const embedder: Fixture = {
+  config: parseConfigOf("embedding", embedderConfigJson),
+  tokenizerJson: embedderTokenizerJson,
+  weightsUrl: embedderWeightsUrl,
 };
 
 const reader: Fixture = {
@@ -79,6 +88,11 @@ export function putClassifier(id: string, options: ModelOptions<typeof classifie
 /** The same of the long short-term memories. */
 export function putLstm(id: string): Promise<Manifest> {
   return putFixture(lstm, id, {});
+}
+
+/** The same of the one for embedding. */
+export function putEmbedder(id: string): Promise<Manifest> {
+  return putFixture(embedder, id, {});
 }
 
 /** The same of the reader. */

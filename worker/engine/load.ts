@@ -4,6 +4,7 @@
  */
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type ModelConfig,
   type QuestionAnsweringConfig,
   type TranslationConfig,
@@ -19,6 +20,7 @@ import {
   TILE_K,
   TILE_N,
 } from "../model/format.ts";
+import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
@@ -76,6 +78,16 @@ export async function loadClassifier(
     encoder,
     config.heads.map(({ name }) => found.linear(`heads.${name}`)),
   );
+}
+
+/** Loads a model for embedding; parameters and errors as of `loadTransformer`. */
+export async function loadEmbedder(
+  config: EmbeddingConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Embedder> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Embedder(config, runtime, new MeanEncoder(config, runtime, found.common(config.n_enc_layers)));
 }
 
 /** Loads a reader; parameters and errors as of `loadTransformer`. */

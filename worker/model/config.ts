@@ -143,6 +143,11 @@ export const classificationConfigSchema = z.discriminatedUnion("model_type", [
   lstmClassificationConfigSchema,
 ]);
 
+/** The vector of a text is the mean of the encoder's outputs, of length 1; near ones are of texts that mean the same. */
+export const embeddingConfigSchema = z
+  .object({ model_type: z.literal("edge-slm-encoder"), task: z.literal("embedding"), ...encoder })
+  .refine(headsFit, HEADS_FIT);
+
 /** Rows of the table of features; reading.ts says which is what. */
 export const FEATURES = 32;
 
@@ -173,6 +178,7 @@ export const questionAnsweringConfigSchema = z
 export const modelConfigSchema = z.discriminatedUnion("task", [
   translationConfigSchema,
   classificationConfigSchema,
+  embeddingConfigSchema,
   questionAnsweringConfigSchema,
 ]);
 
@@ -180,13 +186,18 @@ export type TranslationConfig = z.infer<typeof translationConfigSchema>;
 export type EncoderClassificationConfig = z.infer<typeof encoderClassificationConfigSchema>;
 export type LstmClassificationConfig = z.infer<typeof lstmClassificationConfigSchema>;
 export type ClassificationConfig = EncoderClassificationConfig | LstmClassificationConfig;
+export type EmbeddingConfig = z.infer<typeof embeddingConfigSchema>;
 export type QuestionAnsweringConfig = z.infer<typeof questionAnsweringConfigSchema>;
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type Task = ModelConfig["task"];
 /** The configuration of a model for one task. */
 export type ConfigOf<T extends Task> = Extract<ModelConfig, { task: T }>;
 /** Those of a transformer. */
-export type TransformerConfig = TranslationConfig | EncoderClassificationConfig | QuestionAnsweringConfig;
+export type TransformerConfig =
+  | TranslationConfig
+  | EncoderClassificationConfig
+  | EmbeddingConfig
+  | QuestionAnsweringConfig;
 /** The part of a configuration that the encoder needs. */
 export type EncoderConfig = Pick<
   TransformerConfig,
@@ -321,6 +332,7 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
     feedForward(layer);
   }
   norm("encoder.norm");
+  if (config.task === "embedding") return specs;
   if (config.task === "classification") {
     for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
     return specs;

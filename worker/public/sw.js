@@ -19,6 +19,7 @@ const FILES = [
     "dashboard",
     "dom",
     "frame",
+    "knowledge",
     "language",
     "models",
     "playground",

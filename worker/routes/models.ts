@@ -60,6 +60,18 @@ const classifierSchema = z
   })
   .openapi("ClassificationModel");
 
+const embedderSchema = z
+  .object({
+    ...common,
+    task: z.literal("embedding"),
+    dimensions: z.int().openapi({ description: "Of a vector" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z.int().openapi({ description: "Tokens of one window; the vector of a longer text is their mean" }),
+    }),
+  })
+  .openapi("EmbeddingModel");
+
 const readerSchema = z
   .object({
     ...common,
@@ -76,7 +88,9 @@ const readerSchema = z
   })
   .openapi("QuestionAnsweringModel");
 
-const modelSchema = z.discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema]).openapi("Model");
+const modelSchema = z
+  .discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema, embedderSchema])
+  .openapi("Model");
 
 const modelsRoute = createRoute({
   method: "get",
@@ -130,6 +144,7 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
     const { task, target_languages, n_dec_layers } = config;
     return { ...common, task, target_languages, size: { ...size, n_dec_layers } };
   }
+  if (config.task === "embedding") return { ...common, task: config.task, dimensions: d_model, size };
   if (config.task === "question-answering") {
     return { ...common, task: config.task, no_answer_below: config.no_answer_below, size };
   }

@@ -11,6 +11,7 @@ import {
   type TranslationConfig,
 } from "../../../worker/model/config.ts";
 import type { HostArray, HostBatch } from "../batches.ts";
+import { EXCLUDED, TEMPERATURE } from "../embedding.ts";
 import type { Objective } from "../objectives.ts";
 import { SEPARATOR } from "../span-batches.ts";
 import { headsLoss, type Weights } from "./heads.ts";
@@ -39,6 +40,8 @@ export function runLoss(
       return network.spanLoss(arrays, objective.config);
     case "masked-tokens":
       return network.maskedTokensLoss(arrays, labelSmoothing);
+    case "embedding":
+      return network.embeddingLoss(arrays, objective.slots);
   }
 }
 
@@ -190,6 +193,30 @@ class Network {
       smoothing,
       hidden.map((i) => ({ first: 0, count: logits.columns, label: arrays.label!.data[i]! })),
     );
+  }
+
+  embeddingLoss(arrays: Arrays, slots: number): [number, number] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const pairs = [...arrays.first!.data.keys()].filter((pair) => arrays.first!.data[pair]! >= 0);
+    if (pairs.length === 0) return [0, 0];
+    const textAt = new Map(texts.slots.map(({ row, slot }, text) => [row * slots + slot, text]));
+    const pooled = tape.pool(this.#encode(texts), texts.segments);
+    // Divided by the temperature in their product.
+    const vectors = tape.normalize(pooled, Math.sqrt(1 / TEMPERATURE));
+    const side = (places: HostArray) =>
+      tape.gather(
+        vectors,
+        pairs.map((pair) => textAt.get(places.data[pair]!)!),
+      );
+    const [a, b] = [side(arrays.first!), side(arrays.second!)];
+    const groups = pairs.map((pair) => arrays.group!.data[pair]!);
+    const isAnother = (i: number, j: number) => i !== j && groups[i] === groups[j];
+    const classes = pairs.map((_, label) => ({ first: 0, count: pairs.length, label }));
+    const direction = (from: Tensor, to: Tensor) =>
+      tape.crossEntropy(tape.fillWhere(tape.linear(from, to), isAnother, EXCLUDED), 0, classes)[1];
+    const loss = direction(a, b) + direction(b, a);
+    return [loss, loss];
   }
 
   spanLoss(arrays: Arrays, { max_answer_words }: QuestionAnsweringConfig): [number, number] {

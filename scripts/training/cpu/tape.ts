@@ -313,6 +313,40 @@ export class Tape {
     return y;
   }
 
+  /** Each row made to be of a length. */
+  normalize(x: Tensor, length: number): Tensor {
+    const { rows, columns } = x;
+    const y = this.#create(rows, columns);
+    const row = (address: Address, i: number) => this.#arena.floats(address + i * columns * F32, columns);
+    const factors = Array.from({ length: rows }, (_, i) => {
+      const values = row(x.value, i);
+      const factor = length / Math.sqrt(values.reduce((sum, value) => sum + value * value, 1e-12));
+      row(y.value, i).set(values.map((value) => value * factor));
+      return factor;
+    });
+    this.#notes.push(() => {
+      for (const [i, factor] of factors.entries()) {
+        const [value, dy, dx] = [row(y.value, i), row(y.gradient, i), row(x.gradient, i)];
+        // What of the gradient goes along the row cannot make it longer.
+        const along = value.reduce((sum, v, c) => sum + v * dy[c]!, 0) / length ** 2;
+        for (let c = 0; c < columns; c++) dx[c]! += factor * (dy[c]! - value[c]! * along);
+      }
+    });
+    return y;
+  }
+
+  /** x with some elements set to a value; nothing passes back through them. x itself is changed. */
+  fillWhere(x: Tensor, where: (row: number, column: number) => boolean, value: number): Tensor {
+    const values = this.#arena.floats(x.value, x.rows * x.columns);
+    const places = [...values.keys()].filter((i) => where(Math.floor(i / x.columns), i % x.columns));
+    for (const i of places) values[i] = value;
+    this.#notes.push(() => {
+      const gradients = this.#arena.floats(x.gradient, x.rows * x.columns);
+      for (const i of places) gradients[i] = 0;
+    });
+    return x;
+  }
+
   /** Some rows of x, in the order of their numbers. */
   gather(x: Tensor, rows: readonly number[]): Tensor {
     const { kernels } = this.#arena;

@@ -66,6 +66,10 @@ function sampleCall(model) {
     const body = { question: "When does the shop close on Saturdays?", context, model: model.id };
     return { method: "POST", path: "/v1/answer", body };
   }
+  if (model.task === "embedding") {
+    const body = { input: "How do I reset the password of my account?", model: model.id };
+    return { method: "POST", path: "/v1/embeddings", body };
+  }
   const body = {
     text: "Two young men are playing with a small dog in the snow.",
     source: model.source_languages[0],

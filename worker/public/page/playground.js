@@ -4,6 +4,7 @@ import { readModels, readPrices, setApiKey } from "./api.js";
 import { classifyPanel } from "./classify.js";
 import { h, roving, show } from "./dom.js";
 import { attempt, hero, openPage } from "./frame.js";
+import { knowledgePanel } from "./knowledge.js";
 import { said } from "./language.js";
 import { pricesPanel } from "./prices.js";
 import { translatePanel } from "./translate.js";
@@ -19,6 +20,7 @@ const TABS = [
   ["translate", "tab.translate", translatePanel],
   ["classify", "tab.classify", classifyPanel],
   ["answer", "tab.answer", answerPanel],
+  ["knowledge", "tab.knowledge", knowledgePanel],
   ["webhook", "tab.webhook", webhookPanel],
   ["prices", "tab.prices", pricesPanel],
 ];
