@@ -25,6 +25,7 @@ import { benchTraining } from "./bench/training/suite.ts";
 import { buildBundle, weighBundle } from "./bench/worker/bundle.ts";
 import { benchClassifying } from "./bench/worker/classifying.ts";
 import { benchCold } from "./bench/worker/cold.ts";
+import { benchRecommending } from "./bench/worker/recommending.ts";
 import { benchServing } from "./bench/worker/serving.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { findModelFolder, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
@@ -48,6 +49,7 @@ interface Options {
   model: string;
   classifier?: string;
   embedder: string;
+  recommender: string;
   only: Suite[];
   rounds: number;
   warm: number;
@@ -96,11 +98,16 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
     const axes = await benchGrowth({ rounds: Math.min(rounds, 3), burstMs: MODEL_BURST_MS });
     return { table: formatGrowth(axes), figures: [], rows: axes };
   },
-  async serving(model, { classifier = "multitask-en", warm }) {
+  async serving(model, { classifier = "multitask-en", recommender, warm }) {
     const bundle = await buildBundle();
     const translating = await benchServing(bundle, model, warm);
     const classifying = await benchClassifying(bundle, await readModelFolder(await findModelFolder(classifier)), warm);
-    return { figures: [...translating, ...classifying, await weighBundle(bundle)] };
+    const recommending = await benchRecommending(
+      bundle,
+      await readModelFolder(await findModelFolder(recommender)),
+      warm,
+    );
+    return { figures: [...translating, ...classifying, ...recommending, await weighBundle(bundle)] };
   },
   async knowledge(_, { embedder, warm }) {
     const model = await readModelFolder(await findModelFolder(embedder));
@@ -170,6 +177,7 @@ await new Command("bench")
   .option("--model <id>", "a translation model's id or folder", "multi30k-en-de")
   .option("--classifier <id>", "a classification model's id or folder (default: random weights of that size)")
   .option("--embedder <id>", "an embedding model's id or folder", "embed-en")
+  .option("--recommender <id>", "a recommendation model's id or folder", "beauty-recommend")
   .option("--only <suites>", `some of ${SUITES.join(",")} (default: all but detection)`, suites, STANDARD)
   .option("--rounds <n>", "counted rounds of kernels and models", positiveInteger, 7)
   .option("--warm <n>", "counted warm requests", positiveInteger, 100)

@@ -1,5 +1,6 @@
 /**
- * `edge-slm translate`, `edge-slm classify` and `edge-slm answer`: texts from arguments, standard input, a file or a folder through the
+ * `edge-slm translate`, `classify`, `answer`, `embed` and `recommend`: texts, questions, or histories of ids, from
+ * arguments, standard input, a file or a folder through the
  * Worker's engine in this process; no server, no network. A line is a text. What fails of it is told on standard error
  * with its place, and leaves its line empty; the exit code is 1 then.
  */
@@ -10,6 +11,7 @@ import { openEmbedder } from "./command/embedder.ts";
 import { type KnowledgeOptions, openKnowledge } from "./command/knowledge.ts";
 import type { CommonOptions } from "./command/options.ts";
 import { type AnswerOptions, openReader } from "./command/reader.ts";
+import { openRecommender, type RecommendOptions } from "./command/recommender.ts";
 import { runCommand } from "./command/run.ts";
 import type { TextModel } from "./command/text-model.ts";
 import { openTranslator, type TranslateOptions } from "./command/translator.ts";
@@ -80,6 +82,17 @@ withCommon(program.command("embed"))
   .description("Turns texts into vectors")
   .action((texts: string[], options: CommonOptions) =>
     runCommand(texts, options, () => openEmbedder(options)).catch(fail),
+  );
+
+withCommon(program.command("recommend"))
+  .description("Recommends items to the owner of a history: a line of ids, oldest first, or a JSON list of them")
+  .option("--top-k <n>", "items to recommend, at most", positiveInteger, 10)
+  .option("--include-seen", "also what is in the history")
+  .option("--only <ids>", "nothing but these, separated by commas")
+  .option("--except <ids>", "none of these, separated by commas")
+  .action((ids: string[], options: CommonOptions & RecommendOptions) =>
+    // What stands on the command line is one history.
+    runCommand(ids.length > 0 ? [ids.join(" ")] : [], options, () => openRecommender(options)).catch(fail),
   );
 
 await program.parseAsync();

@@ -1,7 +1,7 @@
 /**
  * `npm run eval -- <model>`: measures an int8 model through the Worker's engine and kernels on a split of its recipe's
- * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/translation.ts and
- * eval/classification.ts and eval/question-answering.ts. Choose models on `dev`; the test splits are for the last word.
+ * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/, one file a task. Choose
+ * models on `dev`; the test splits are for the last word.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { expectTask, type Task } from "../worker/model/config.ts";
@@ -9,6 +9,7 @@ import { fail, positiveInteger } from "./cli.ts";
 import { evaluateClassification } from "./eval/classification.ts";
 import type { EvalOptions } from "./eval/options.ts";
 import { evaluateQuestionAnswering } from "./eval/question-answering.ts";
+import { evaluateRecommendation } from "./eval/recommendation.ts";
 import { evaluateRetrieval } from "./eval/retrieval.ts";
 import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
@@ -20,6 +21,7 @@ const ONLY = {
   classification: ["task", "beside", "compare", "explain", "fairness", "float"],
   "question-answering": ["beside"],
   embedding: [],
+  recommendation: ["reasons"],
 } as const satisfies Record<Task, string[]>;
 
 function nonNegative(text: string): number {
@@ -33,10 +35,10 @@ function nonNegative(text: string): number {
 const program = new Command("eval")
   .argument("<model>", "a model's id (models/<id>) or its folder, e.g. multi30k-en-de")
   .option("--recipe <id>", "whose data to take (default: the model's id)")
-  .option("--split <name>", "which split (default: dev of a translation, test of a classification)")
+  .option("--split <name>", "which split (default: dev of a translation, test of all else)")
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")
-  .option("--limit <n>", "only the first n sentences, or n random texts of each task", positiveInteger)
+  .option("--limit <n>", "only the first n sentences, or about n random users or texts of each task", positiveInteger)
   .addOption(new Option("--kernels <build>", "which kernels").choices(["relaxed", "simd"]).default("relaxed"))
   .option("--float <file...>", "also measure this float checkpoint, or the mean of several")
   .option("--record", "write the int8 model's figures into its config.json and card.md")
@@ -51,7 +53,13 @@ const program = new Command("eval")
   .option("--beside <model>", "measure another model of the same task, too, e.g. lstm-en")
   .option("--no-compare", "without the models that are trained to stand beside it")
   .option("--fairness", "only whether the sentiment of a sentence depends on who is in it; needs no data")
-  .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger);
+  .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger)
+  .optionsGroup("Recommendation:")
+  .option(
+    "--reasons <n>",
+    "users of dev whose reasons are held against leaving items out (default: none)",
+    positiveInteger,
+  );
 
 async function main(model: string, options: EvalOptions & { recipe?: string }): Promise<void> {
   const folder = await readModelFolder(await findModelFolder(model));
@@ -77,6 +85,8 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
       return evaluateQuestionAnswering(folder, expectTask("question-answering", config), recipe, options);
     case "embedding":
       return evaluateRetrieval(folder, expectTask("embedding", config), options);
+    case "recommendation":
+      return evaluateRecommendation(folder, expectTask("recommendation", config), recipe, options);
   }
 }
 

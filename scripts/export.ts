@@ -1,6 +1,6 @@
 /**
  * `npm run export -- <recipe>`: the best checkpoint of a run → `models/<id>/`: int8 weights packed for the kernels,
- * `config.json`, `tokenizer.json` and the card. Prints each matrix's rounding error. The folder is put in place in
+ * `config.json`, `tokenizer.json` (`items.txt` of a recommender) and the card. Prints each matrix's rounding error. The folder is put in place in
  * one rename: a model is there whole, or the old one stays. A classifier's temperatures are fitted on dev. With `--onnx`
  * it takes `models/<id>/` as it is and writes it as ONNX graphs instead.
  */
@@ -8,13 +8,16 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expectTask, type ModelConfig, parseModelConfig, type Task } from "../worker/model/config.ts";
+import { vocabularyFile } from "../worker/model/manifest.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
+import { splitHistories } from "./data/histories.ts";
 import { averageCheckpoints } from "./export/average.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
 import { calibrateReader } from "./export/calibrate-reader.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
+import { exportRecommender } from "./export/recommender.ts";
 import { writeModelFolder } from "./export/write-model.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
@@ -27,6 +30,7 @@ const SCORES: Record<Task, string> = {
   classification: "accuracy",
   "question-answering": "F1",
   embedding: "Recall@1",
+  recommendation: "NDCG@10",
 };
 
 interface Options {
@@ -64,10 +68,10 @@ async function exportedConfig(
   config: ModelConfig,
   {
     file,
-    tokenizer,
+    vocabulary,
     devScore,
     data,
-  }: { file: Uint8Array<ArrayBuffer>; tokenizer: string; devScore: number; data: DataOptions },
+  }: { file: Uint8Array<ArrayBuffer>; vocabulary: string; devScore: number; data: DataOptions },
 ): Promise<ModelConfig> {
   if (recipe.kind === "translation") {
     const { generation, card } = recipe.config;
@@ -82,7 +86,12 @@ async function exportedConfig(
     const trained = expectTask("question-answering", config);
     const card = { ...trained.card, description: recipe.config.card.description };
     const dev = (await Promise.all(recipe.sets.map(({ set }) => set.load(data)))).flatMap((splits) => splits.dev);
-    return calibrateReader({ ...trained, card }, file, Tokenizer.fromJson(tokenizer), dev);
+    return calibrateReader({ ...trained, card }, file, Tokenizer.fromJson(vocabulary), dev);
+  }
+  if (recipe.kind === "recommendation") {
+    const trained = expectTask("recommendation", config);
+    const quality = { "dev NDCG@10 of the network alone, %": Number(devScore.toFixed(2)) };
+    return { ...trained, card: { ...trained.card, ...recipe.config.card, quality } };
   }
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);
@@ -90,7 +99,7 @@ async function exportedConfig(
   checkHeads(trained, loaded);
   return calibratedConfig(
     { ...trained, card: { ...trained.card, description } },
-    await calibrate(trained, file, Tokenizer.fromJson(tokenizer), loaded),
+    await calibrate(trained, file, Tokenizer.fromJson(vocabulary), loaded),
   );
 }
 
@@ -100,7 +109,7 @@ async function main(id: string, options: Options): Promise<void> {
   const outDir = options.out ?? join("models", id);
   const trainFirst = `run npm run train -- ${id} first, or name its folder with --run`;
   const config = parseModelConfig(await readOrFail(join(runDir, "config.json"), trainFirst));
-  const tokenizer = await readOrFail(join(runDir, "tokenizer.json"), trainFirst);
+  const vocabulary = await readOrFail(join(runDir, vocabularyFile(config.task)), trainFirst);
   const checkpoints = options.checkpoint ?? [join(runDir, "best.safetensors")];
   const { parameters, progress } = await averageCheckpoints(checkpoints, config, trainFirst);
 
@@ -109,11 +118,18 @@ async function main(id: string, options: Options): Promise<void> {
   }
   const best = options.shortlist === true ? undefined : options.shortlist;
   const data = { dataDir: options.data, cacheDir: options.cache };
-  const shortlist = options.shortlist ? await shortlistOf(recipe, config, tokenizer, data, best) : undefined;
-  const { file, errors } = quantizeModel(config, parameters, shortlist);
-  const exported = await exportedConfig(recipe, config, { file, tokenizer, devScore: progress.bestScore, data });
+  const shortlist = options.shortlist ? await shortlistOf(recipe, config, vocabulary, data, best) : undefined;
+  const { file, errors, ...made } =
+    recipe.kind === "recommendation"
+      ? await exportRecommender(
+          expectTask("recommendation", config),
+          parameters,
+          splitHistories(await recipe.set.load(data)),
+        )
+      : { config, ...quantizeModel(config, parameters, shortlist) };
+  const exported = await exportedConfig(recipe, made.config, { file, vocabulary, devScore: progress.bestScore, data });
 
-  await writeModelFolder(outDir, { id, config: exported, tokenizer, file, parameters: parameters.length });
+  await writeModelFolder(outDir, { id, config: exported, vocabulary, file, parameters: parameters.length });
 
   const width = Math.max(...errors.map(({ name }) => name.length));
   console.log(`${"matrix".padEnd(width)}  ${"[n, k]".padEnd(12)}  relative error  largest error`);

@@ -22,6 +22,7 @@ const PAID: Record<Task, string> = {
   classification: "Classifications",
   "question-answering": "Answers",
   embedding: "Embeddings",
+  recommendation: "Recommendations",
 };
 
 interface StartOptions {

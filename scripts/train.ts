@@ -1,6 +1,7 @@
 /**
  * `npm run train -- <recipe>`: gets the data, trains the vocabulary and the network, keeps the best checkpoint.
  * `npm run train -- classify --data FILE`: a classifier of one's own, from a table to a model in the local bucket.
+ * `npm run train -- recommend --data FILE`: the same for a recommender, from a table of who took what.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
 import { mkdir } from "node:fs/promises";
@@ -13,6 +14,7 @@ import { findRecipe } from "./recipes/index.ts";
 import type { ClassificationRecipe, Recipe } from "./recipes/recipe.ts";
 import { parametersFrom, readEncoder } from "./train/encoder.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
+import { type OwnRecommenderOptions, trainOwnRecommender } from "./train/own-recommender.ts";
 import { writeWhole } from "./training/checkpoint.ts";
 import type { DeviceName } from "./training/replica.ts";
 import type { RunOptions } from "./training/run-options.ts";
@@ -20,6 +22,7 @@ import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
 import { trainEmbedding } from "./training/train-embedding.ts";
 import { trainQuestionAnswering } from "./training/train-question-answering.ts";
+import { trainRecommendation } from "./training/train-recommendation.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
 interface Options {
@@ -60,6 +63,8 @@ async function trainRecipe(recipe: Recipe, run: RunOptions, { from, pretrained }
       return trainEmbedding(recipe, run);
     case "question-answering":
       return trainQuestionAnswering(recipe, run, pretrained);
+    case "recommendation":
+      return trainRecommendation(recipe, run);
   }
 }
 
@@ -110,4 +115,16 @@ withDevice(program.command("classify"))
   .option("--no-upload", "do not put it into the local bucket")
   .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
   .action((options: OwnOptions) => trainOwn(options).then(end, fail));
+withDevice(program.command("recommend"))
+  .summary("trains a recommender of your own table of who took what")
+  .allowExcessArguments(false)
+  .requiredOption("--data <file>", "CSV with a header line, or JSON lines: interactions.csv")
+  .option("--user <column>", "the column of users (default: found by its name)")
+  .option("--item <column>", "the column of items (default: found by its name)")
+  .option("--time <column>", "the column of times, numbers or dates (default: found by its name, else the rows' order)")
+  .option("--name <id>", "what the model is called (default: the file's name)")
+  .option("--epochs <n>", "instead of what suits the number of rows", positiveInteger)
+  .option("--no-upload", "do not put it into the local bucket")
+  .option("--persist-to <folder>", "where the local R2 bucket lives", statePath)
+  .action((options: OwnRecommenderOptions) => trainOwnRecommender(options).then(end, fail));
 await program.parseAsync();

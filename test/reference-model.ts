@@ -107,9 +107,19 @@ export class ReferenceModel {
     return features.reduce((sum, feature) => embed(this.#matrices.get("features.weight")!, feature, 1, sum), row);
   }
 
+  /** @param history items, oldest first @returns the logits of what comes next, [vocab_size] */
+  next(history: readonly number[]): Float32Array {
+    let x = history.map((item, i) => this.#embed(item, history.length - 1 - i));
+    for (let i = 0; i < this.config.n_enc_layers; i++) {
+      x = this.#selfAttention(`encoder.${i}`, x, true);
+      x = this.#feedForward(`encoder.${i}`, x);
+    }
+    return product(quantize(this.#norm("encoder.norm", x.at(-1)!)), this.#matrices.get("embedding.weight")!);
+  }
+
   /** The state in which a decoder is after its first step, that of an encoder after the text. */
   #readText(text: readonly number[]): Float32Array {
-    const { d_model, bos_token_id } = this.config;
+    const { d_model, bos_token_id } = expectTask("classification", this.config);
     let state: { h: Float32Array; c: Float32Array } = { h: new Float32Array(d_model), c: new Float32Array(d_model) };
     for (const token of text) state = this.#lstmStep("encoder", token, state);
     return this.#lstmStep("decoder", bos_token_id, state).h;

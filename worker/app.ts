@@ -26,6 +26,7 @@ import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
 import { addPrices } from "./routes/prices.ts";
+import { addRecommend } from "./routes/recommend.ts";
 import { addStripe } from "./routes/stripe.ts";
 import { addTranslate } from "./routes/translate.ts";
 import { addTryHook } from "./routes/try-hook.ts";
@@ -58,6 +59,7 @@ export type AppType = Hono<
     RoutesOf<typeof addClassify> &
     RoutesOf<typeof addEmbeddings> &
     RoutesOf<typeof addAnswer> &
+    RoutesOf<typeof addRecommend> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
 >;
@@ -99,6 +101,7 @@ export function createApp(store = new ModelStore()): App {
   addEmbeddings(app);
   addAnswer(app);
   addKnowledge(app);
+  addRecommend(app);
   addLibreTranslate(app);
   addDeepl(app);
   addHooks(app);

@@ -3,9 +3,10 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "./engine/load.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadRecommender, loadTransformer } from "./engine/load.ts";
 import type { LoadedModel } from "./loaded-model.ts";
-import type { ModelConfig } from "./model/config.ts";
+import type { TextModelConfig } from "./model/config.ts";
+import { Catalogue, checkRecommenderMemory } from "./model/items.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
 import { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
@@ -51,11 +52,23 @@ export async function loadModel(
   kernels: WebAssembly.Module,
 ): Promise<LoadedModel> {
   const { config, files } = manifest;
+  const weights = <Engine>(load: (stream: ReadableStream<Uint8Array>) => Promise<Engine>) =>
+    readWeights(bucket, files["model.safetensors"], load);
+  if (config.task === "recommendation") {
+    const file = files["items.txt"]!;
+    checkRecommenderMemory(config, file.bytes);
+    const [catalogue, engine] = await Promise.all([
+      readCatalogue(bucket, file, config.vocab_size),
+      weights((stream) => loadRecommender(config, stream, kernels)),
+    ]);
+    return { manifest: { ...manifest, config }, catalogue, engine };
+  }
   const [tokenizer, engine] = await Promise.all([
-    readTokenizer(bucket, files["tokenizer.json"]),
-    readEngine(bucket, manifest, kernels),
+    readTokenizer(bucket, files["tokenizer.json"]!),
+    weights((stream) => loadTextEngine(config, stream, kernels)),
   ]);
-  return { manifest, tokenizer, engine, readsScript: scriptTest(config.source_scripts) };
+  // The engine is the one of the configuration, which types cannot say.
+  return { manifest, tokenizer, engine, readsScript: scriptTest(config.source_scripts) } as LoadedModel;
 }
 
 async function readTokenizer(bucket: R2Bucket, file: ManifestFile): Promise<Tokenizer> {
@@ -63,26 +76,36 @@ async function readTokenizer(bucket: R2Bucket, file: ManifestFile): Promise<Toke
   return Tokenizer.fromJson(await new Response(stream).text());
 }
 
-async function readEngine(
+async function readCatalogue(bucket: R2Bucket, file: ManifestFile, items: number): Promise<Catalogue> {
+  const bytes = new Uint8Array(file.bytes);
+  let received = 0;
+  for await (const chunk of verify(await openFile(bucket, file), file)) {
+    if (received + chunk.length > bytes.length) throw new Error(`${file.key}: expected ${file.bytes} bytes, got more`);
+    bytes.set(chunk, received);
+    received += chunk.length;
+  }
+  return new Catalogue(bytes, items);
+}
+
+async function readWeights<Engine>(
   bucket: R2Bucket,
-  { config, files }: Manifest,
-  kernels: WebAssembly.Module,
-): Promise<LoadedModel["engine"]> {
-  const file = files["model.safetensors"];
+  file: ManifestFile,
+  load: (stream: ReadableStream<Uint8Array>) => Promise<Engine>,
+): Promise<Engine> {
   let verified = false;
   const stream = verify(await openFile(bucket, file), file, () => {
     verified = true;
   });
-  const engine = await loadEngine(config, stream, kernels);
+  const engine = await load(stream);
   if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
   return engine;
 }
 
-function loadEngine(
-  config: ModelConfig,
+function loadTextEngine(
+  config: TextModelConfig,
   weights: ReadableStream<Uint8Array>,
   kernels: WebAssembly.Module,
-): Promise<LoadedModel["engine"]> {
+): Promise<LoadedModel<TextModelConfig["task"]>["engine"]> {
   switch (config.task) {
     case "translation":
       return loadTransformer(config, weights, kernels);

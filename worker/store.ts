@@ -8,7 +8,7 @@
  */
 import type { Settings } from "./env.ts";
 import { modelUnavailable, overloaded, Problem } from "./errors.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import { type LoadedModel, memoryOf } from "./loaded-model.ts";
 import { type Catalog, loadModel, readCatalog } from "./loading.ts";
 import { logError } from "./log.ts";
 import type { Task } from "./model/config.ts";
@@ -58,7 +58,7 @@ const MAX_WAIT_MS = 30_000;
 const WAIT_STEP_MS = 5;
 /** A load of this age is dead too: who waits for it gives up, and the next request starts over. */
 const LOAD_LIFE_MS = 30_000;
-/** Memory of a model before it is known: its weights' bytes times this, for the arena. */
+/** What the arena takes beside the bytes of the weights. */
 const ARENA_ESTIMATE = 1.25;
 
 export class ModelStore {
@@ -164,7 +164,7 @@ export class ModelStore {
     return [...this.#entries.values()].map(({ model }) => ({
       id: model.manifest.id,
       version: model.manifest.version,
-      memoryBytes: model.engine.memoryBytes,
+      memoryBytes: memoryOf(model),
     }));
   }
 
@@ -214,10 +214,10 @@ export class ModelStore {
 
   async #load(scope: RequestScope, manifest: Manifest): Promise<Entry> {
     const { id, version, files } = manifest;
-    this.#makeRoom(scope.settings.memoryBudgetBytes, files["model.safetensors"].bytes * ARENA_ESTIMATE, id);
+    this.#makeRoom(scope.settings.memoryBudgetBytes, memoryEstimate(files), id);
     try {
       const model = await loadModel(scope.bucket, manifest, scope.kernels);
-      this.#makeRoom(scope.settings.memoryBudgetBytes, model.engine.memoryBytes, id);
+      this.#makeRoom(scope.settings.memoryBudgetBytes, memoryOf(model), id);
       const entry: Entry = { model, leases: new Set() };
       // The old version leaves only now; requests that still use it keep it alive.
       this.#entries.delete(id);
@@ -245,6 +245,11 @@ export class ModelStore {
       throw overloaded(`model ${id}: needs ${mib(bytes)}, and other models in use leave no room; try again`);
     }
   }
+}
+
+/** Memory of a model before it is known. */
+function memoryEstimate(files: Manifest["files"]): number {
+  return (files["model.safetensors"].bytes + (files["items.txt"]?.bytes ?? 0)) * ARENA_ESTIMATE;
 }
 
 function nameOf({ id, version }: Manifest): string {

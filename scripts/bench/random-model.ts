@@ -6,6 +6,8 @@ import {
   type ClassificationConfig,
   classificationConfigSchema,
   type ModelConfig,
+  type RecommendationConfig,
+  recommendationConfigSchema,
   type TranslationConfig,
   tensorSpecs,
   translationConfigSchema,
@@ -86,6 +88,26 @@ export function makeRandomClassifier(labels: number): RandomModel<Classification
   return { config, ...makeWeights(config) };
 }
 
+/** A recommender of the recipes' sizes over so many items. */
+export function makeRandomRecommender(items: number, d_model = 64): RandomModel<RecommendationConfig> {
+  const { layer_norm_eps, card } = COMMON;
+  const config = recommendationConfigSchema.parse({
+    model_type: "edge-slm-recommender",
+    task: "recommendation",
+    d_model,
+    d_ff: 4 * d_model,
+    n_heads: 2,
+    n_enc_layers: 2,
+    vocab_size: items,
+    max_seq_len: 50,
+    activation: "gelu",
+    layer_norm_eps,
+    most_popular: [],
+    card,
+  });
+  return { config, ...makeWeights(config) };
+}
+
 function makeWeights(config: ModelConfig): { weights: Uint8Array<ArrayBuffer>; parameters: number } {
   const random = makeRandom(17);
   const uniform = (length: number, centre: number, spread: number) =>
@@ -97,12 +119,13 @@ function makeWeights(config: ModelConfig): { weights: Uint8Array<ArrayBuffer>; p
     if (kind === "matrix") {
       const matrix = randomMatrix(random, n, k);
       // A row of zeros has logit 0, which is never the largest of thousands.
-      if (name === "embedding.weight") clearRow(matrix, config.eos_token_id, k);
+      if (name === "embedding.weight" && "eos_token_id" in config) clearRow(matrix, config.eos_token_id, k);
       return matrixTensors(name, matrix, n, k);
     }
     const data = new Float32Array(roundUp(n * k, TILE_N));
-    data.set(uniform(n * k, kind === "norm_weight" ? 1 : 0, kind === "positions" ? 0.5 : 0.02));
-    return [{ name, shape: kind === "positions" ? [n, k] : [data.length], data }];
+    const isTable = shape.length > 1;
+    data.set(uniform(n * k, kind === "norm_weight" ? 1 : 0, isTable ? 0.5 : 0.02));
+    return [{ name, shape: isTable ? [n, k] : [data.length], data }];
   });
   const weights = writeSafetensors(tensors, { format: "edge-slm", packing: String(PACKING_VERSION) });
   return { weights, parameters };

@@ -35,12 +35,12 @@ export interface TableOptions {
 }
 
 /** A row as it stands: a value for each column, "" where it is missing. */
-interface RawRow {
+export interface RawRow {
   values: string[];
   line: number;
 }
 
-interface RawTable {
+export interface RawTable {
   columns: string[];
   rows: RawRow[];
   /** Columns with an object or a list in them, which no text or label can be read from, and the first such line. */
@@ -56,21 +56,21 @@ export const MIN_ROWS = 20;
  *   with one row, a JSON line that is no object
  */
 export async function readTable(path: string, options: TableOptions = {}): Promise<LabelledTable> {
-  const name = basename(path);
-  let bytes: Uint8Array;
+  return parseTable(await readTableFile(path), basename(path), options);
+}
+
+/** The bytes of a table's file. */
+export async function readTableFile(path: string): Promise<Uint8Array> {
   try {
-    bytes = await readFile(path);
+    return await readFile(path);
   } catch (cause) {
     throw new Error(`readTable: cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
-  return parseTable(bytes, name, options);
 }
 
 /** As `readTable`, of the bytes of a file called `name`. */
 export function parseTable(bytes: Uint8Array, name: string, options: TableOptions = {}): LabelledTable {
-  const text = decodeUtf8(bytes, name);
-  const isJson = [".jsonl", ".ndjson"].includes(extname(name).toLowerCase());
-  const table = isJson ? readJsonLines(text, name) : readCsv(text, name);
+  const table = parseRows(bytes, name);
   const chosen = chooseColumns(table, name, options);
   const textAt = table.columns.indexOf(chosen.text);
   const labelAt = table.columns.indexOf(chosen.label);
@@ -104,6 +104,13 @@ export function parseTable(bytes: Uint8Array, name: string, options: TableOption
   }
   checkClasses(texts, name, chosen.label);
   return { name, texts, textColumn: chosen.text, labelColumn: chosen.label, notes };
+}
+
+/** The rows of a file as they stand; which columns mean what is the caller's. @throws Error as of `readTable` */
+export function parseRows(bytes: Uint8Array, name: string): RawTable {
+  const text = decodeUtf8(bytes, name);
+  const isJson = [".jsonl", ".ndjson"].includes(extname(name).toLowerCase());
+  return isJson ? readJsonLines(text, name) : readCsv(text, name);
 }
 
 function readCsv(text: string, name: string): RawTable {

@@ -21,6 +21,8 @@ export interface EvalOptions {
   beside?: string;
   explain?: number;
   fairness?: true;
+  /** Of recommendation. */
+  reasons?: number;
 }
 
 /** @throws Error if there is no such split */

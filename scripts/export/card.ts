@@ -39,6 +39,13 @@ function kindRows(config: ModelConfig): Row[] {
       ["max_answer_words", config.max_answer_words],
     ];
   }
+  if (config.task === "recommendation") {
+    return [
+      ["items of a history, at most", config.max_seq_len],
+      ["n_enc_layers", config.n_enc_layers],
+      ...(config.neighbours ? ([["nearest neighbours of an item", config.neighbours.count]] satisfies Row[]) : []),
+    ];
+  }
   const heads = config.heads.map(({ name, labels }) => `${name} (${labels.length})`);
   return [
     ["languages", config.source_languages.join(", ")],
@@ -68,7 +75,7 @@ export function modelCard({ id, config, parameters, bytes, command }: CardFacts)
       ["parameters", parameters.toLocaleString("en")],
       ["bytes (int8)", bytes.toLocaleString("en")],
       sizesRow(config),
-      ["vocab_size", config.vocab_size],
+      [config.task === "recommendation" ? "items" : "vocab_size", config.vocab_size],
       ...kindRows(config),
       ["licence", card.licence],
     ]),

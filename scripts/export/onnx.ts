@@ -32,6 +32,7 @@ export interface OnnxTranslation {
 /**
  * @param file the bytes of a `model.safetensors` exported for this config
  * @returns the bytes of each file, by its name
+ * @throws Error if the model is a recommender
  */
 export function exportOnnx(config: ModelConfig, file: Uint8Array): Record<string, Uint8Array<ArrayBuffer>> {
   if (config.task === "classification") return { "model.onnx": exportClassification(config, file) };

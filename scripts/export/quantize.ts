@@ -5,6 +5,8 @@
 import type { ModelConfig } from "../../worker/model/config.ts";
 import {
   matrixTensors,
+  type NeighbourLists,
+  neighbourTensors,
   PACKING_VERSION,
   quantizeMatrix,
   roundUp,
@@ -29,12 +31,14 @@ export interface TensorError {
  * Quantizes and packs a network.
  * @param parameters flat, as in `training/parameters.ts`
  * @param shortlist written into the file, too
+ * @param neighbours the same, of a recommender whose configuration says how many
  * @returns the file's bytes, and each matrix's rounding error
  */
 export function quantizeModel(
   config: ModelConfig,
   parameters: Float32Array,
   shortlist?: ShortlistLists,
+  neighbours?: NeighbourLists,
 ): { file: Uint8Array<ArrayBuffer>; errors: TensorError[] } {
   const tensors: Tensor[] = [];
   const errors: TensorError[] = [];
@@ -50,6 +54,10 @@ export function quantizeModel(
     errors.push({ name, shape, ...roundingError(data, matrix.q, matrix.scale, k) });
   }
   if (shortlist) tensors.push(...shortlistTensors(shortlist));
+  if (config.task === "recommendation" && config.neighbours) {
+    if (!neighbours) throw new Error("quantizeModel: expected the neighbours that the configuration asks for");
+    tensors.push(...neighbourTensors(neighbours, config.neighbours.count));
+  }
   const metadata = { format: "edge-slm", packing: String(PACKING_VERSION) };
   return { file: writeSafetensors(tensors, metadata), errors };
 }

@@ -2,13 +2,14 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ModelConfig } from "../../worker/model/config.ts";
+import { vocabularyFile } from "../../worker/model/manifest.ts";
 import { modelCard } from "./card.ts";
 
 export interface ExportedModel {
   id: string;
   config: ModelConfig;
-  /** Text of tokenizer.json. */
-  tokenizer: string;
+  /** Text of tokenizer.json, or of items.txt if the model is a recommender. */
+  vocabulary: string;
   /** Bytes of model.safetensors. */
   file: Uint8Array;
   parameters: number;
@@ -18,13 +19,13 @@ export interface ExportedModel {
 
 /** @throws Error if it cannot be written; nothing is left behind then */
 export async function writeModelFolder(outDir: string, model: ExportedModel): Promise<void> {
-  const { tokenizer, file, ...facts } = model;
+  const { vocabulary, file, ...facts } = model;
   const temporary = `${outDir}.part`;
   try {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await writeFile(join(temporary, "config.json"), `${JSON.stringify(facts.config, null, 2)}\n`);
-    await writeFile(join(temporary, "tokenizer.json"), tokenizer);
+    await writeFile(join(temporary, vocabularyFile(facts.config.task)), vocabulary);
     await writeFile(join(temporary, "model.safetensors"), file);
     await writeFile(join(temporary, "card.md"), modelCard({ ...facts, bytes: file.length }));
     await mkdir(dirname(outDir), { recursive: true });

@@ -7,16 +7,18 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ModelConfig, parseModelConfig, tensorSpecs } from "../../worker/model/config.ts";
+import { type ModelConfig, parseModelConfig, type Task, tensorSpecs } from "../../worker/model/config.ts";
 import {
   checkPacking,
   type Header,
+  neighbourShapes,
   readHeader,
   roundUp,
   SHORTLIST_TENSORS,
   TILE_K,
   TILE_N,
 } from "../../worker/model/format.ts";
+import { Catalogue, checkRecommenderMemory } from "../../worker/model/items.ts";
 import {
   fileKey,
   type Manifest,
@@ -24,6 +26,7 @@ import {
   MODEL_FILES,
   type ModelFileName,
   modelIdSchema,
+  vocabularyFile,
 } from "../../worker/model/manifest.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 
@@ -88,8 +91,14 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
       return undefined;
     });
     if (content) contents.set(name, content);
-    else if (name !== "card.md") throw new Error(`${join(directory, name)}: missing; run npm run export`);
   }
+  const need = (name: ModelFileName) => {
+    if (!contents.has(name)) throw new Error(`${join(directory, name)}: missing; run npm run export`);
+  };
+  need("config.json");
+  need("model.safetensors");
+  const task = taskOf(contents);
+  if (task !== undefined) need(vocabularyFile(task));
   try {
     return {
       directory,
@@ -99,6 +108,20 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
   } catch (error) {
     throw new Error(`${directory}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
+}
+
+/** What `config.json` says that the model is for; undefined if it says nothing. */
+function taskOf(contents: ModelFolder["contents"]): Task | undefined {
+  try {
+    return parseModelConfig(new TextDecoder().decode(contents.get("config.json"))).task;
+  } catch {
+    // Whoever checks the configuration says what is wrong with it.
+    return undefined;
+  }
+}
+
+export function catalogueOf({ manifest, contents }: ModelFolder): Catalogue {
+  return new Catalogue(contents.get("items.txt")!, manifest.config.vocab_size);
 }
 
 export function tokenizerOf({ contents }: ModelFolder): Tokenizer {
@@ -113,7 +136,11 @@ export function weightsOf({ contents }: ModelFolder): ReadableStream<Uint8Array>
 function checkModel(contents: Map<ModelFileName, Uint8Array>): ModelConfig {
   const text = (name: ModelFileName) => new TextDecoder("utf-8", { fatal: true }).decode(contents.get(name));
   const config = parseModelConfig(text("config.json"));
-  checkTokenizer(config, text("tokenizer.json"));
+  if (config.task === "recommendation") {
+    const items = contents.get("items.txt")!;
+    checkRecommenderMemory(config, items.length);
+    new Catalogue(items, config.vocab_size);
+  } else checkTokenizer(config, text("tokenizer.json"));
   const weights = contents.get("model.safetensors")!;
   const header = readHeader(weights);
   checkPacking(header);
@@ -150,7 +177,12 @@ function checkTensors(config: ModelConfig, header: Header): void {
       expected.set(`${name}_scale`, `F32 ${roundUp(n, TILE_N)}`);
       expected.set(`${name}_sum`, `I32 ${roundUp(n, TILE_N)}`);
     } else {
-      expected.set(name, `F32 ${kind === "positions" ? shape : roundUp(shape[0], TILE_N)}`);
+      expected.set(name, `F32 ${shape.length > 1 ? shape : roundUp(shape[0], TILE_N)}`);
+    }
+  }
+  if (config.task === "recommendation" && config.neighbours) {
+    for (const [name, [dtype, shape]] of neighbourShapes(config.vocab_size, config.neighbours.count)) {
+      expected.set(name, `${dtype} ${shape}`);
     }
   }
   for (const [name, tensor] of expected) {
@@ -178,7 +210,7 @@ function makeManifest(id: string, config: ModelConfig, contents: Map<ModelFileNa
     config,
     files: {
       "config.json": file("config.json"),
-      "tokenizer.json": file("tokenizer.json"),
+      [vocabularyFile(config.task)]: file(vocabularyFile(config.task)),
       "model.safetensors": file("model.safetensors"),
       ...(contents.has("card.md") ? { "card.md": file("card.md") } : {}),
     },

@@ -15,6 +15,7 @@ import type { ModelFolder } from "./model-folder.ts";
 const CONTENT_TYPE: Record<ModelFileName, string> = {
   "config.json": "application/json",
   "tokenizer.json": "application/json",
+  "items.txt": "text/plain; charset=utf-8",
   "model.safetensors": "application/octet-stream",
   "card.md": "text/markdown; charset=utf-8",
 };

@@ -4,9 +4,11 @@ import type {
   EncoderClassificationConfig,
   LstmClassificationConfig,
   QuestionAnsweringConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
+import type { HistorySet } from "../data/histories.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 import type { QuestionSet } from "../data/question-answering.ts";
 import type { PairSource } from "../data/text-pairs.ts";
@@ -143,4 +145,19 @@ export interface QuestionSetUse {
   amongOthers?: number;
 }
 
-export type Recipe = TranslationRecipe | ClassificationRecipe | QuestionAnsweringRecipe | EmbeddingRecipe;
+export interface RecommendationRecipe {
+  kind: "recommendation";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** Everything of `config.json` that does not come out of the data or of training. */
+  config: Omit<RecommendationConfig, "vocab_size" | "most_popular" | "card"> & { card: { description: string } };
+  set: HistorySet;
+  training: TrainingOptions;
+}
+
+export type Recipe =
+  | TranslationRecipe
+  | ClassificationRecipe
+  | QuestionAnsweringRecipe
+  | EmbeddingRecipe
+  | RecommendationRecipe;

@@ -3,7 +3,7 @@ import type { ModelConfig } from "../../worker/model/config.ts";
 
 export interface Question {
   path: string;
-  body: Record<string, string>;
+  body: Record<string, unknown>;
   /** What of the body to print. */
   asked: string;
   /** The line to print of the answer's JSON. */
@@ -17,6 +17,7 @@ export interface FirstAnswer {
   data?: { embedding: number[] }[];
   answer?: string | null;
   reason?: string | null;
+  recommendations?: { id: string }[];
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
 }
 
@@ -39,6 +40,15 @@ const TO_ANSWER = {
 };
 
 export function firstQuestion(config: ModelConfig): Question {
+  if (config.task === "recommendation") {
+    const history = config.most_popular.slice(0, 3);
+    return {
+      path: "/v1/recommend",
+      body: { history, top_k: 5 },
+      asked: `history: ${history.join(", ")}`,
+      readAnswer: ({ recommendations }) => recommendations!.map(({ id }) => id).join(", "),
+    };
+  }
   const source = config.source_languages[0]!;
   if (config.task === "translation") {
     const text = TO_TRANSLATE[source] ?? "Hello.";

@@ -3,11 +3,9 @@
  * exports to `runs/<name>/model`, measures that model on the rows it never saw, and uploads it into the local bucket.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
-import { modelIdSchema } from "../../worker/model/manifest.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { cleanText } from "../../worker/text/clean.ts";
 import { testBaseline, trainBaseline } from "../baselines/classifier.ts";
@@ -27,6 +25,7 @@ import type { DeviceName } from "../training/replica.ts";
 import { chooseDevice } from "../training/session.ts";
 import { type PretrainedEncoder, readEncoder } from "./encoder.ts";
 import { guessLanguage } from "./own-recipe.ts";
+import { checkName, commandOf, nameOf, openRun } from "./own-run.ts";
 import { trainSplits } from "./train-splits.ts";
 
 export interface OwnOptions {
@@ -47,9 +46,6 @@ export interface OwnOptions {
 const FEW_ROWS = 5_000;
 const ENCODERS: Record<string, string> = { en: "multitask-en", zh: "multitask-zh" };
 
-/** What a run was made of: another content or another option makes another run. */
-const FINGERPRINT = "classify.json";
-
 /** @returns whether it came to the end, or was stopped */
 export async function trainOwn(options: OwnOptions): Promise<boolean> {
   const name = options.name ?? nameOf(options.data);
@@ -65,7 +61,7 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   }
 
   const runDir = join("runs", name);
-  await openRun(runDir, fingerprintOf(table.texts, encoder, options));
+  await openRun("classify", runDir, fingerprintOf(table.texts, encoder, options));
   const device = await chooseDevice(options.device, options.threads);
   const data = { id: name, file: table.name, labelColumn: table.labelColumn, splits };
   const trained = await trainSplits(data, { runDir, ...device, epochs: options.epochs, language, encoder });
@@ -77,10 +73,18 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
   await writeModelFolder(modelDir, {
     id: name,
     config: exported,
-    tokenizer: await readFile(join(runDir, "tokenizer.json"), "utf8"),
+    vocabulary: await readFile(join(runDir, "tokenizer.json"), "utf8"),
     file,
     parameters,
-    command: commandOf(options),
+    command: commandOf("classify", {
+      data: basename(options.data),
+      text: options.text,
+      label: options.label,
+      from: options.from && basename(options.from),
+      name: options.name,
+      language: options.language,
+      epochs: options.epochs,
+    }),
   });
   // Who begins with this run's encoder has its card.
   await writeWhole(join(runDir, "config.json"), `${JSON.stringify(exported, null, 2)}\n`);
@@ -98,21 +102,6 @@ export async function trainOwn(options: OwnOptions): Promise<boolean> {
     );
   }
   return true;
-}
-
-/** A model's id from a file's name. */
-function nameOf(path: string): string {
-  return basename(path, extname(path))
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, "-")
-    .replace(/^[^a-z0-9]+/, "");
-}
-
-/** @throws Error if a model cannot be called so */
-function checkName(name: string): void {
-  const result = modelIdSchema.safeParse(name);
-  if (!result.success) throw new Error(`--name ${JSON.stringify(name)}: ${result.error.issues[0]!.message}`);
-  if (isShipped(name)) throw new Error(`--name ${name}: there is a model of this name in models/; choose another`);
 }
 
 /** Cleaned as the Worker will clean what it is asked. */
@@ -140,25 +129,6 @@ function fingerprintOf(texts: TableText[], encoder: PretrainedEncoder | undefine
   }
   const { language, epochs } = options;
   return `${JSON.stringify({ sha256: hash.digest("hex"), language, epochs })}\n`;
-}
-
-/**
- * The run's folder: one of the same data goes on, one of others is begun anew.
- * @throws Error if it is of another kind of training
- */
-async function openRun(runDir: string, fingerprint: string): Promise<void> {
-  const path = join(runDir, FINGERPRINT);
-  if (existsSync(runDir)) {
-    const found = await readFile(path, "utf8").catch(() => undefined);
-    if (found === undefined) {
-      throw new Error(`${runDir} is there and not of npm run train -- classify; choose another --name, or delete it`);
-    }
-    if (found === fingerprint) return;
-    console.log(`${runDir} was of other data or options; it begins anew`);
-    await rm(runDir, { recursive: true });
-  }
-  await mkdir(runDir, { recursive: true });
-  await writeWhole(path, fingerprint);
 }
 
 /**
@@ -221,12 +191,4 @@ function formatConfused(pairs: ConfusedPair[]): string {
       ...examples.map((text) => `    ${JSON.stringify(text.length <= 100 ? text : `${text.slice(0, 100)}…`)}`),
     ])
     .join("\n");
-}
-
-function commandOf({ data, text, label, from, name, language, epochs }: OwnOptions): string {
-  const given = { data: basename(data), text, label, from: from && basename(from), name, language, epochs };
-  const flags = Object.entries(given).flatMap(([flag, value]) =>
-    value === undefined ? [] : [`--${flag} ${/^[\w./-]+$/.test(String(value)) ? value : JSON.stringify(value)}`],
-  );
-  return `npm run train -- classify ${flags.join(" ")}`;
 }

@@ -5,14 +5,22 @@
 import { findSpans } from "../../worker/answer.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { classify } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadReader, loadTransformer } from "../../worker/engine/load.ts";
-import type { ClassificationConfig, QuestionAnsweringConfig, TranslationConfig } from "../../worker/model/config.ts";
+import { loadClassifier, loadReader, loadRecommender, loadTransformer } from "../../worker/engine/load.ts";
+import type {
+  ClassificationConfig,
+  QuestionAnsweringConfig,
+  RecommendationConfig,
+  TranslationConfig,
+} from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import type { Question } from "../data/histories.ts";
 import type { SentencePair } from "../data/multi30k.ts";
 import type { Paragraph } from "../data/question-answering.ts";
 import { quantizeModel } from "../export/quantize.ts";
 import { loadKernels } from "../kernels.ts";
 import { corpusBleu } from "../metrics/bleu.ts";
+import { rankingQuality } from "../metrics/ranking.ts";
+import { rankNext } from "../metrics/recommend.ts";
 import { spanScores } from "../metrics/span-f1.ts";
 import { translateAll } from "../metrics/translate.ts";
 import type { LabelledTokens } from "./text-batches.ts";
@@ -77,6 +85,16 @@ export async function createAccuracyScore(config: ClassificationConfig, dev: Lab
       sum += right / texts.length;
     }
     return (100 * sum) / dev.length;
+  };
+}
+
+/** NDCG@10 in percent. */
+export async function createRankingScore(config: RecommendationConfig, dev: Question[]): Promise<Score> {
+  const kernels = await loadKernels();
+  return async (parameters) => {
+    const { file } = quantizeModel(config, parameters);
+    const model = await loadRecommender(config, new Blob([file]).stream(), kernels);
+    return 100 * rankingQuality(dev.map((question) => rankNext(model, question))).ndcg;
   };
 }
 

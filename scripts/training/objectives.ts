@@ -5,6 +5,7 @@ import type {
   EmbeddingConfig,
   EncoderClassificationConfig,
   QuestionAnsweringConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { Params, Regularization } from "./blocks.ts";
@@ -12,6 +13,7 @@ import { type ClassificationBatch, classificationLoss } from "./classification.t
 import { type EmbeddingBatch, embeddingLoss } from "./embedding.ts";
 import { type LstmBatch, lstmLoss } from "./lstm.ts";
 import { type MaskedTokensBatch, maskedTokensLoss } from "./masked-tokens.ts";
+import { type NextItemBatch, nextItemLoss } from "./next-item.ts";
 import { type SpanBatch, spanLoss } from "./question-answering.ts";
 import { type TranslationBatch, translationLoss } from "./translation.ts";
 
@@ -21,7 +23,8 @@ export type Objective =
   | { kind: "question-answering"; config: QuestionAnsweringConfig }
   | { kind: "masked-tokens"; config: EncoderClassificationConfig }
   /** `slots`: texts of a row, at most. */
-  | { kind: "embedding"; config: EmbeddingConfig; slots: number };
+  | { kind: "embedding"; config: EmbeddingConfig; slots: number }
+  | { kind: "next-item"; config: RecommendationConfig };
 
 /** A batch on the device: every array consumed by the loss. */
 export type DeviceBatch = Record<string, NdArray>;
@@ -60,5 +63,8 @@ export function lossOf(objective: Objective): Loss {
     case "embedding":
       return (params, batch, seed, regularization) =>
         embeddingLoss(params, batch as EmbeddingBatch, seed, objective.config, regularization, objective.slots);
+    case "next-item":
+      return (params, batch, seed, regularization) =>
+        nextItemLoss(params, batch as NextItemBatch, seed, objective.config, regularization);
   }
 }

@@ -37,7 +37,7 @@ export function parameterCount(slices: Slice[]): number {
  * Draws the first weights into the flat array: matrices from N(0, 2 / (n + k)) (Glorot & Bengio 2010), those that end
  * a residual branch scaled down by √(2·layers) (Radford et al. 2019, GPT-2), the embedding from N(0, 1/d_model) as it
  * is read times √d_model (of long short-term memories d_embedding); norms 1, biases 0; sinusoids for the positions
- * (Vaswani et al. 2017, 3.5). The bias of a forget gate is 1, so that a memory keeps at first (Gers et al. 2000).
+ * (Vaswani et al. 2017, 3.5), where they are learned N(0, 0.01). The bias of a forget gate is 1, so that a memory keeps at first (Gers et al. 2000).
  */
 export function initializeParameters(flat: Float32Array, slices: Slice[], config: NetworkConfig, seed: number): void {
   const normal = normalStream(seed);
@@ -50,6 +50,7 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
       data.fill(0);
       if (isLstm && name.endsWith(".input.bias")) data.fill(1, length / 4, length / 2);
     } else if (kind === "positions") writeSinusoids(data, config);
+    else if (kind === "learned_positions") for (let i = 0; i < length; i++) data[i] = normal() * 0.1;
     else {
       const [n, k] = shape as [number, number];
       const depth = "n_dec_layers" in config && name.startsWith("decoder.") ? config.n_dec_layers : config.n_enc_layers;

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { formatItems } from "../../worker/model/items.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { type BpeOptions, trainBpe } from "../tokenizer/bpe.ts";
 import { writeWhole } from "./checkpoint.ts";
@@ -23,6 +24,17 @@ export async function openTokenizer(
     await writeWhole(path, JSON.stringify(trainBpe(texts(), { ...options, specialTokens: SPECIAL_TOKENS })));
   }
   return Tokenizer.fromJson(await readFile(path, "utf8"));
+}
+
+/** The run's catalogue: the ids of its items, a line each. @throws Error if the folder belongs to another one */
+export async function openItems(runDir: string, items: string[]): Promise<void> {
+  await mkdir(runDir, { recursive: true });
+  const path = join(runDir, "items.txt");
+  const text = formatItems(items);
+  if (existsSync(path) && (await readFile(path, "utf8")) !== text) {
+    throw new Error(`${path} is of other data; choose another folder with --run`);
+  }
+  await writeWhole(path, text);
 }
 
 /**

@@ -7,17 +7,16 @@ import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
 import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
+import { setTokenVectors } from "./begin-embedding.ts";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
-import { parameterSlices } from "./parameters.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
 import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import type { TextShape } from "./text-batches.ts";
 import { allWindows, encodeTexts, type LoadedHead, loadHeads, withTaught } from "./texts.ts";
-import { tokenVectors } from "./token-vectors.ts";
 
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
@@ -121,27 +120,6 @@ function shapeOf({ rowLength, slots }: ClassificationRecipe, rows: number, count
 }
 
 const pretrainedDir = (runDir: string) => join(runDir, "pretrained");
-
-/** Writes vectors of what tokens stand beside into the embedding of flat parameters. */
-function setTokenVectors(
-  parameters: Float32Array,
-  config: ClassificationConfig,
-  windows: number[][],
-  seed: number,
-): void {
-  const { offset, shape } = parameterSlices(config).find(({ name }) => name === "embedding.weight")!;
-  const [vocabSize, size] = shape as [number, number];
-  const startMs = performance.now();
-  const vectors = tokenVectors(windows, { vocabSize, size, seed });
-  for (let token = 0; token < vocabSize; token++) {
-    const vector = vectors.subarray(token * size, (token + 1) * size);
-    // Of length 1, as the random ones are on average; a token without neighbours keeps its own.
-    if (vector.some((x) => x !== 0)) parameters.set(vector, offset + token * size);
-  }
-  const tokens = windows.reduce((sum, window) => sum + window.length, 0);
-  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
-  console.log(`vectors of ${vocabSize} tokens from ${tokens} of text in ${seconds} s`);
-}
 
 /** Pre-training, in a run folder of its own. @returns whether it came to its end */
 async function nameHiddenTokens(

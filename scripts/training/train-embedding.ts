@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { loadEmbedder } from "../../worker/engine/load.ts";
 import { type EmbeddingConfig, embeddingConfigSchema } from "../../worker/model/config.ts";
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { TextGroup } from "../data/text-pairs.ts";
 import { quantizeModel } from "../export/quantize.ts";
 import { loadKernels } from "../kernels.ts";
 import { embedAll, nearest } from "../metrics/retrieval.ts";
 import type { EmbeddingRecipe } from "../recipes/recipe.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { type PretrainedEncoder, parametersFrom, readEncoder } from "../train/encoder.ts";
 import { writeWhole } from "./checkpoint.ts";
 import { cutPair, type EmbeddingPair, pairBatches } from "./pair-batches.ts";
@@ -42,7 +42,7 @@ export async function trainEmbedding(recipe: EmbeddingRecipe, options: RunOption
   const groups: TextGroup[][] = [];
   for (const { source } of sources) groups.push(await source.load(options.data));
   const config = await openConfig(runDir, embeddingConfigSchema, configOf(recipe, encoder, groups));
-  const encode = cachedEncode(tokenizer);
+  const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
   const parts = groups.map((texts) => holdOut(texts.map((group) => tokensOf(group, encode))));
 
   const shape = { rows: Math.ceil(rowsPerStep(training, device) / count), length: rowLength, slots };

@@ -2,7 +2,7 @@
  * The training loop: epochs of packed batches through the replicas, AdamW, evaluation on dev, the best checkpoint
  * kept. A run is a folder; started again it goes on exactly where its last checkpoint stands.
  *
- *   config.json tokenizer.json   what the model is
+ *   config.json tokenizer.json   what the model is; of a recommender items.txt
  *   metrics.jsonl loss.svg       one row a step, and an evaluation's figures with the step it came after
  *   last.safetensors             everything that going on needs
  *   best.safetensors             the parameters with the best dev score
@@ -36,7 +36,7 @@ export interface DevMetrics {
   step: number;
   epoch: number;
   dev_loss: number;
-  /** What the checkpoint is chosen by: BLEU, or accuracy in percent. */
+  /** What the checkpoint is chosen by: BLEU, accuracy in percent, NDCG@10 in percent. */
   dev_score: number;
   elapsed_s: number;
 }

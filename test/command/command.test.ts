@@ -131,3 +131,38 @@ describe("edge-slm classify", () => {
     expect(stderr).toBe("task: expected sentiment, intent, topic of model tiny-classifier; got weather\n");
   });
 });
+
+describe("edge-slm recommend", () => {
+  const model = ["--model", fixture("tiny-recommender")];
+
+  it("prints ids a line, for its arguments or for each line", async () => {
+    const one = await run(["recommend", ...model, "--top-k", "3", "4", "11", "12"]);
+    expect(one.code).toBe(0);
+    expect(one.stdout).toMatch(/^\d+ \d+ \d+\n$/);
+    const lines = await run(["recommend", ...model, "--top-k", "3"], '4 11 12\n[4, "11", 12]\n4,11,12\n\nlamp\n');
+    const same = one.stdout.trim();
+    // Who has no history gets what is most popular: the first of the catalogue.
+    expect(lines.stdout).toBe(`${same}\n${same}\n${same}\n1 2 3\n1 2 3\n`);
+  });
+
+  it("keeps to what may come out, and tells the reasons in JSON", async () => {
+    const filter = ["--only", "4,9,10,30", "--except", "30", "--include-seen"];
+    const { stdout } = await run(["recommend", ...model, ...filter, "--json"], "4 lamp 11\n");
+    const answer = JSON.parse(stdout);
+    expect(answer).toMatchObject({
+      line: 1,
+      history: ["4", "lamp", "11"],
+      history_items: 2,
+      model: "tiny-recommender",
+    });
+    expect(answer.unknown).toEqual({ history: ["lamp"], filter: [] });
+    expect(answer.recommendations.map(({ id }: { id: string }) => id).sort()).toEqual(["10", "4", "9"]);
+  });
+
+  it("says what is wrong with a line, and goes on", async () => {
+    const { code, stdout, stderr } = await run(["recommend", ...model, "--top-k", "1"], "[4, {}]\n4\n");
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^\n\d+\n$/);
+    expect(stderr).toMatch(/line 1: expected a JSON list of ids, got \[4, \{\}\]/);
+  });
+});

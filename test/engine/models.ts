@@ -2,8 +2,15 @@
 import { readFileSync } from "node:fs";
 import type { Embedder } from "../../worker/engine/embed.ts";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadEmbedder, loadReader, loadTransformer } from "../../worker/engine/load.ts";
+import {
+  loadClassifier,
+  loadEmbedder,
+  loadReader,
+  loadRecommender,
+  loadTransformer,
+} from "../../worker/engine/load.ts";
 import type { Reader } from "../../worker/engine/reader.ts";
+import type { Recommender } from "../../worker/engine/recommender.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
   type EmbeddingConfig,
@@ -14,6 +21,7 @@ import {
   lstmClassificationConfigSchema,
   parseConfigOf,
   type QuestionAnsweringConfig,
+  type RecommendationConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
 import { ReferenceModel } from "../reference-model.ts";
@@ -48,6 +56,13 @@ export const readerConfig: QuestionAnsweringConfig = parseConfigOf(
   read("tiny-reader/config.json").toString(),
 );
 export const readerWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-reader/model.safetensors"));
+
+export const recommenderConfig: RecommendationConfig = parseConfigOf(
+  "recommendation",
+  read("tiny-recommender/config.json").toString(),
+);
+export const recommenderWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-recommender/model.safetensors"));
+export const recommenderItems: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-recommender/items.txt"));
 
 export function kernelsOf(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${build}.wasm`, import.meta.url)));
@@ -96,3 +111,9 @@ export function loadTinyReader(
 
 export const referenceReader = (changes: Partial<QuestionAnsweringConfig> = {}): ReferenceModel =>
   new ReferenceModel({ ...readerConfig, ...changes }, readerWeights);
+
+export function loadTinyRecommender(build: Build = "relaxed"): Promise<Recommender> {
+  return loadRecommender(recommenderConfig, streamOf(recommenderWeights), kernelsOf(build));
+}
+
+export const referenceRecommender = (): ReferenceModel => new ReferenceModel(recommenderConfig, recommenderWeights);

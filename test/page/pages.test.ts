@@ -197,6 +197,25 @@ describe.skipIf(!executablePath)("the pages", () => {
     await page.context().close();
   });
 
+  it("recommends to a history that grows by clicks, and to a new user", { timeout: TEST_MS }, async () => {
+    const page = await openPage("/#recommend");
+    await page.fill("#recommend-history", "4 11 no-such-item");
+    await page.click("#recommend .primary");
+    await page.waitForSelector("#recommend .ranking li");
+    expect(await shown(page, "#recommend-result")).toMatch(/Not in the catalogue, and skipped: no-such-item/);
+    expect(await shown(page, "#recommend .ranking li:first-child")).toMatch(/because of (4|11) \(\d/);
+    await expectAccessible(page);
+    const taken = await shown(page, "#recommend .ranking li:first-child button");
+    await page.click("#recommend .ranking li:first-child button");
+    await page.waitForFunction(
+      `document.querySelector("#recommend .ranking li:first-child button").textContent !== ${JSON.stringify(taken)}`,
+    );
+    expect(await page.inputValue("#recommend-history")).toBe(`4 11 no-such-item ${taken}`);
+    await page.getByRole("button", { name: "A new user" }).click();
+    await page.getByRole("heading", { name: "A new user gets what is most popular" }).waitFor();
+    expect(await page.locator("#recommend .ranking li").count()).toBe(10);
+  });
+
   it("tries a webhook of each sender, and delivers nothing", { timeout: TEST_MS }, async () => {
     let deliveries = 0;
     const receiver = createServer((_, response) => {

@@ -64,7 +64,7 @@ describe("publish", () => {
     expect((await publish(bucket, model)).uploaded).toBe(false);
     expect(puts).toEqual([]);
     expect((await publish(bucket, model, { force: true })).uploaded).toBe(true);
-    await local.delete([model.manifest.files["tokenizer.json"].key]);
+    await local.delete([model.manifest.files["tokenizer.json"]!.key]);
     expect((await publish(bucket, model)).uploaded).toBe(true);
     await local.put("models/second/manifest.json", new TextEncoder().encode("{"), "application/json");
     expect((await publish(bucket, model)).uploaded).toBe(true);

@@ -12,6 +12,7 @@ import type {
   EncoderClassificationConfig,
   LstmClassificationConfig,
   QuestionAnsweringConfig,
+  RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 
@@ -53,6 +54,21 @@ export const TINY_CLASSIFIER: EncoderClassificationConfig = {
     { name: "size", labels: ["short", "long"], temperature: 1, out_of_scope: null },
     { name: "first", labels: ["low", "middle", "high"], temperature: 1, out_of_scope: null },
   ],
+  card: { description: "", licence: "", training_data: [], quality: {} },
+};
+
+export const TINY_RECOMMENDER: RecommendationConfig = {
+  model_type: "edge-slm-recommender",
+  task: "recommendation",
+  d_model: 32,
+  d_ff: 64,
+  n_heads: 2,
+  n_enc_layers: 2,
+  vocab_size: 30,
+  max_seq_len: 10,
+  activation: "gelu",
+  layer_norm_eps: 1e-5,
+  most_popular: [],
   card: { description: "", licence: "", training_data: [], quality: {} },
 };
 
@@ -139,5 +155,19 @@ export function reversals(count: number, seed: number, maxLength = 6): TokenPair
     const length = 1 + Math.floor(uniform() * maxLength);
     const source = Array.from({ length }, () => 3 + Math.floor(uniform() * (TINY.vocab_size - 3)));
     return { source, target: [...source].reverse() };
+  });
+}
+
+/** Histories to learn: of ten items in a circle the next is three further, and now and then any of the others comes between. */
+export function circles(count: number, seed: number): number[][] {
+  const uniform = uniformStream(seed);
+  return Array.from({ length: count }, () => {
+    const length = 3 + Math.floor(uniform() * 8);
+    let last = Math.floor(uniform() * 10);
+    return Array.from({ length }, () => {
+      if (uniform() < 0.1) return 10 + Math.floor(uniform() * (TINY_RECOMMENDER.vocab_size - 10));
+      last = (last + 3) % 10;
+      return last;
+    });
   });
 }

@@ -7,7 +7,13 @@ import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
 import { type ModelConfig, parseConfigOf, type QuestionAnsweringConfig } from "../../worker/model/config.ts";
-import { fileKey, type Manifest, type ModelFileName, manifestKey } from "../../worker/model/manifest.ts";
+import {
+  fileKey,
+  type Manifest,
+  type ModelFileName,
+  manifestKey,
+  vocabularyFile,
+} from "../../worker/model/manifest.ts";
 import type { TranslationPart } from "../../worker/translate.ts";
 import configJson from "../fixtures/tiny/config.json?raw";
 import weightsUrl from "../fixtures/tiny/model.safetensors?url&inline";
@@ -24,41 +30,52 @@ import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
 import readerConfigJson from "../fixtures/tiny-reader/config.json?raw";
 import readerWeightsUrl from "../fixtures/tiny-reader/model.safetensors?url&inline";
 import readerTokenizerJson from "../fixtures/tiny-reader/tokenizer.json?raw";
+import recommenderConfigJson from "../fixtures/tiny-recommender/config.json?raw";
+import recommenderItems from "../fixtures/tiny-recommender/items.txt?raw";
+import recommenderWeightsUrl from "../fixtures/tiny-recommender/model.safetensors?url&inline";
 
 export const bucket = (env as unknown as Env).MODELS;
 export const tinyConfig = parseConfigOf("translation", configJson);
+export const recommenderConfig = parseConfigOf("recommendation", recommenderConfigJson);
 export const classifierConfig = parseConfigOf("classification", classifierConfigJson);
 export { tokenizerJson };
 
 interface Fixture {
   config: ModelConfig;
-  tokenizerJson: string;
+  /** Text of tokenizer.json, or of items.txt. */
+  vocabulary: string;
   weightsUrl: string;
 }
 
-const translator: Fixture = { config: tinyConfig, tokenizerJson, weightsUrl };
+const translator: Fixture = { config: tinyConfig, vocabulary: tokenizerJson, weightsUrl };
 const classifier: Fixture = {
   config: classifierConfig,
-  tokenizerJson: classifierTokenizerJson,
+  vocabulary: classifierTokenizerJson,
   weightsUrl: classifierWeightsUrl,
 };
 
 const lstm: Fixture = {
   config: parseConfigOf("classification", lstmConfigJson),
-  tokenizerJson: lstmTokenizerJson,
+  vocabulary: lstmTokenizerJson,
   weightsUrl: lstmWeightsUrl,
 };
 
 const embedder: Fixture = {
   config: parseConfigOf("embedding", embedderConfigJson),
-  tokenizerJson: embedderTokenizerJson,
+  vocabulary: embedderTokenizerJson,
   weightsUrl: embedderWeightsUrl,
 };
 
 const reader: Fixture = {
   config: parseConfigOf("question-answering", readerConfigJson),
-  tokenizerJson: readerTokenizerJson,
+  vocabulary: readerTokenizerJson,
   weightsUrl: readerWeightsUrl,
+};
+
+const recommender: Fixture = {
+  config: recommenderConfig,
+  vocabulary: recommenderItems,
+  weightsUrl: recommenderWeightsUrl,
 };
 
 async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -100,6 +117,11 @@ export function putReader(id: string, options: ModelOptions<QuestionAnsweringCon
   return putFixture(reader, id, options);
 }
 
+/** The same of the one for recommendation. */
+export function putRecommender(id: string, options: ModelOptions<typeof recommenderConfig> = {}): Promise<Manifest> {
+  return putFixture(recommender, id, options);
+}
+
 async function putFixture(
   fixture: Fixture,
   id: string,
@@ -109,7 +131,7 @@ async function putFixture(
   const encoder = new TextEncoder();
   const contents: [ModelFileName, Uint8Array][] = [
     ["config.json", encoder.encode(JSON.stringify(merged))],
-    ["tokenizer.json", encoder.encode(fixture.tokenizerJson)],
+    [vocabularyFile(fixture.config.task), encoder.encode(fixture.vocabulary)],
     ["model.safetensors", await fetchBytes(fixture.weightsUrl)],
   ];
   const version = (await sha256(encoder.encode(id + JSON.stringify(merged)))).slice(0, 12);
@@ -155,6 +177,8 @@ export interface Client {
   classify: (body: object) => Promise<Response>;
   /** POSTs to /v1/answer. */
   answer: (body: object) => Promise<Response>;
+  /** POSTs to /v1/recommend. */
+  recommend: (body: object) => Promise<Response>;
 }
 
 /** A fresh isolate, as it were: an app whose store is empty. */
@@ -178,6 +202,7 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
     classify: (body) => post("/v1/classify", body),
     answer: (body) => post("/v1/answer", body),
+    recommend: (body) => post("/v1/recommend", body),
   };
 }
 
@@ -203,6 +228,15 @@ export interface ClassifyAnswer {
     windows: number;
   }[];
   timing: Record<"load_ms" | "queue_ms" | "classify_ms", number>;
+}
+
+export interface RecommendAnswer {
+  model: { id: string; version: string };
+  recommendations: { id: string; probability: number | null; because: { id: string; share: number }[] }[];
+  based_on: "history" | "popularity";
+  history_items: number;
+  unknown: { history: string[]; filter: string[] };
+  timing: Record<"load_ms" | "queue_ms" | "recommend_ms", number>;
 }
 
 export interface TaskAnswer {

@@ -15,6 +15,7 @@ const SCOPE_OF: Record<Task, Scope> = {
   classification: "classify",
   embedding: "embed",
   "question-answering": "answer",
+  recommendation: "recommend",
 };
 
 export interface PrepaidOptions {

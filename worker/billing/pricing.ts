@@ -18,6 +18,8 @@ const STANDARD: Record<Task, Price> = {
   classification: { perThousandCharacters: 500, minimum: 50 },
   embedding: { perThousandCharacters: 100, minimum: 10 },
   "question-answering": { perThousandCharacters: 500, minimum: 50 },
+  /** Characters of the ids that are sent. */
+  recommendation: { perThousandCharacters: 500, minimum: 50 },
 };
 
 /** Keeps `characters × perThousandCharacters` far inside the safe integers. */

@@ -7,6 +7,7 @@ import {
   type EmbeddingConfig,
   type ModelConfig,
   type QuestionAnsweringConfig,
+  type RecommendationConfig,
   type TranslationConfig,
   tensorSpecs,
 } from "../model/config.ts";
@@ -14,6 +15,7 @@ import {
   checkPacking,
   type Header,
   headerByteLength,
+  neighbourShapes,
   readHeader,
   roundUp,
   type TensorType,
@@ -24,7 +26,9 @@ import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
+import { type NeighbourAddresses, Neighbours } from "./neighbours.ts";
 import { Reader } from "./reader.ts";
+import { Recommender } from "./recommender.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
@@ -102,6 +106,22 @@ export async function loadReader(
     features: found.matrix("features"),
     span: found.linear("span"),
   });
+}
+
+/** Loads a model for recommendation; parameters and errors as of `loadTransformer`. */
+export async function loadRecommender(
+  config: RecommendationConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Recommender> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  const { neighbours } = config;
+  return new Recommender(
+    config,
+    runtime,
+    found.common(config.n_enc_layers),
+    neighbours && new Neighbours(runtime, found.neighbours(config.vocab_size, neighbours.count), neighbours),
+  );
 }
 
 async function loadWeights(
@@ -218,6 +238,22 @@ class FoundWeights {
       targets: base + targets.byteOffset,
       targetCount: targets.byteLength / 4,
     };
+  }
+
+  /** The three tensors of a recommender's neighbours. */
+  neighbours(items: number, count: number): NeighbourAddresses {
+    const addresses: Address[] = [];
+    for (const [name, [dtype, shape]] of neighbourShapes(items, count)) {
+      const info = this.#header.tensors.get(name);
+      if (info?.dtype !== dtype || info.shape.join() !== shape.join()) {
+        throw new Error(
+          `loadWeights: tensor ${name}: expected ${dtype} [${shape}], got ${info?.dtype} [${info?.shape}]; export again`,
+        );
+      }
+      addresses.push(this.#base + info.byteOffset);
+    }
+    const [itemsAt, weights, scale] = addresses as [Address, Address, Address];
+    return { items: itemsAt, weights, scale };
   }
 
   #vector(name: string): Address {

@@ -19,8 +19,8 @@ const SPARE_BYTES = 8192;
  * between two calls; short calls let it leave early.
  */
 const MAX_MACS_PER_CALL = 1 << 20;
-/** Largest k of top-k, more than any beam needs. */
-const MAX_TOP_K = 64;
+/** Largest k of top-k: more than any beam needs, and than a page of recommendations shows. */
+export const MAX_TOP_K = 128;
 
 /** Byte offset into the memory. */
 export type Address = number;
@@ -197,8 +197,21 @@ export class Runtime {
     this.#ints[address >> 2] = value;
   }
 
+  writeFloat(address: Address, value: number): void {
+    this.#floats[address >> 2] = value;
+  }
+
   readInt(address: Address): number {
     return this.#ints[address >> 2]!;
+  }
+
+  readFloat(address: Address): number {
+    return this.#floats[address >> 2]!;
+  }
+
+  /** A copy of `length` signed bytes. */
+  readBytes(address: Address, length: number): Int8Array {
+    return new Int8Array(this.#bytes.slice(address, address + length).buffer);
   }
 
   copy(from: Address, to: Address, bytes: number): void {
@@ -213,6 +226,12 @@ export class Runtime {
   /** A copy of `length` integers. */
   readInts(address: Address, length: number): Int32Array {
     return this.#ints.slice(address >> 2, (address >> 2) + length);
+  }
+
+  /** to[i] = from[indices[i]], f32. */
+  gatherFloats(from: Address, indices: ArrayLike<number>, to: Address): void {
+    const floats = this.#floats;
+    for (let i = 0; i < indices.length; i++) floats[(to >> 2) + i] = floats[(from >> 2) + indices[i]!]!;
   }
 
   /** Copies some rows of a matrix to another, [rows rounded up to 16, k], whose last rows become zeros. */

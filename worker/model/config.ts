@@ -4,8 +4,9 @@
  * The architecture is the pre-norm encoder-decoder transformer (Vaswani et al. 2017, arXiv:1706.03762, with
  * layer normalization before each block as in Xiong et al. 2020, arXiv:2002.04745), ReLU or GELU feed-forward,
  * one embedding shared by source, target and output projection. For comparison there is its predecessor, an
- * encoder-decoder of long short-term memories (Sutskever et al. 2014, arXiv:1409.3215). Keys keep the snake_case of the
- * file.
+ * encoder-decoder of long short-term memories (Sutskever et al. 2014, arXiv:1409.3215). What comes next in a history of
+ * items is the answer of an encoder whose attention is causal (SASRec: Kang & McAuley 2018, arXiv:1808.09781). Keys keep
+ * the snake_case of the file.
  */
 import { z } from "zod";
 
@@ -55,8 +56,8 @@ const source = {
   card,
 };
 
-/** A transformer's encoder over the tokens of a source text. */
-const encoder = {
+/** The sizes of a transformer's encoder. */
+const network = {
   d_model: size.multipleOf(16),
   d_ff: size.multipleOf(16),
   n_heads: size,
@@ -64,8 +65,10 @@ const encoder = {
   ...tokens,
   activation: z.enum(["relu", "gelu"]),
   layer_norm_eps: z.number().positive(),
-  ...source,
 };
+
+/** One over the tokens of a source text. */
+const encoder = { ...network, ...source };
 
 const headsFit = (c: { d_model: number; n_heads: number }) =>
   c.d_model % c.n_heads === 0 && (c.d_model / c.n_heads) % 4 === 0;
@@ -175,11 +178,41 @@ export const questionAnsweringConfigSchema = z
     error: "expected less than half of max_seq_len, so that a context has room beside a question",
   });
 
+/**
+ * Over the items of a history, oldest first: vocab_size are those of the catalogue, most frequent first, so that the first
+ * of them are what a new user is shown; of a history the latest max_seq_len are read. Positions are learned and count from
+ * the latest item back. The embedding is also the output projection.
+ */
+export const recommendationConfigSchema = z
+  .object({
+    model_type: z.literal("edge-slm-recommender"),
+    task: z.literal("recommendation"),
+    ...network,
+    /**
+     * Item-based nearest neighbours that speak beside the network: with k = Σ decay^age · nearness over the items of the
+     * history, the latest of age 0, an item's logit rises by weight · log(1 + factor · k). The `count` nearest of each item
+     * are in the file. Chosen at export.
+     */
+    neighbours: z
+      .object({
+        count: size.multipleOf(16),
+        decay: z.number().positive().max(1),
+        factor: z.number().positive(),
+        weight: z.number().positive(),
+      })
+      .optional(),
+    /** The first ids of the catalogue, for people who want to try it; `items.txt` has them all. */
+    most_popular: z.array(z.string()).max(20),
+    card,
+  })
+  .refine(headsFit, HEADS_FIT);
+
 export const modelConfigSchema = z.discriminatedUnion("task", [
   translationConfigSchema,
   classificationConfigSchema,
   embeddingConfigSchema,
   questionAnsweringConfigSchema,
+  recommendationConfigSchema,
 ]);
 
 export type TranslationConfig = z.infer<typeof translationConfigSchema>;
@@ -188,6 +221,7 @@ export type LstmClassificationConfig = z.infer<typeof lstmClassificationConfigSc
 export type ClassificationConfig = EncoderClassificationConfig | LstmClassificationConfig;
 export type EmbeddingConfig = z.infer<typeof embeddingConfigSchema>;
 export type QuestionAnsweringConfig = z.infer<typeof questionAnsweringConfigSchema>;
+export type RecommendationConfig = z.infer<typeof recommendationConfigSchema>;
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type Task = ModelConfig["task"];
 /** The configuration of a model for one task. */
@@ -197,7 +231,10 @@ export type TransformerConfig =
   | TranslationConfig
   | EncoderClassificationConfig
   | EmbeddingConfig
-  | QuestionAnsweringConfig;
+  | QuestionAnsweringConfig
+  | RecommendationConfig;
+/** Of a model that reads text. */
+export type TextModelConfig = Exclude<ModelConfig, RecommendationConfig>;
 /** The part of a configuration that the encoder needs. */
 export type EncoderConfig = Pick<
   TransformerConfig,
@@ -266,7 +303,7 @@ export interface TensorSpec {
   name: string;
   /** Matrices are [n, k]: n output channels, k input channels, as PyTorch's `nn.Linear.weight`. */
   shape: [number, number] | [number];
-  kind: "matrix" | "positions" | "norm_weight" | "norm_bias" | "bias";
+  kind: "matrix" | "positions" | "learned_positions" | "norm_weight" | "norm_bias" | "bias";
 }
 
 /**
@@ -308,7 +345,11 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
   const { d_model, d_ff, vocab_size, max_seq_len } = config;
   const specs: TensorSpec[] = [
     { name: "embedding.weight", shape: [vocab_size, d_model], kind: "matrix" },
-    { name: "positions.weight", shape: [max_seq_len, d_model], kind: "positions" },
+    {
+      name: "positions.weight",
+      shape: [max_seq_len, d_model],
+      kind: config.task === "recommendation" ? "learned_positions" : "positions",
+    },
   ];
   const linear = (name: string, n: number, k: number) => specs.push(...linearSpecs(name, n, k));
   const norm = (name: string) =>
@@ -332,7 +373,7 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
     feedForward(layer);
   }
   norm("encoder.norm");
-  if (config.task === "embedding") return specs;
+  if (config.task === "embedding" || config.task === "recommendation") return specs;
   if (config.task === "classification") {
     for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
     return specs;

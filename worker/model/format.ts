@@ -16,6 +16,11 @@
  *   shortlist.offsets  I32 [V + 2]  where the candidates of a source token start; those of every sentence are list V
  *   shortlist.targets  I32          the target tokens of one list after the other
  * each padded to a multiple of 16, the offsets with their last one.
+ *
+ * A recommender may have the nearest neighbours of its items, three more tensors, N = vocab_size rounded up to 16:
+ *   neighbours.items          I32 [N, count]  those nearest to an item, nearest first
+ *   neighbours.weights        I8  [N, count]  nearness = weight · scale; 0 where an item has fewer
+ *   neighbours.weights_scale  F32 [N]
  */
 
 /** The version of the packing above; a change of tile order, padding or naming raises it. */
@@ -243,4 +248,35 @@ export function shortlistTensors({ ofToken, common }: ShortlistLists): Tensor[] 
     { name: "shortlist.offsets", shape: [offsets.length], data: offsets },
     { name: "shortlist.targets", shape: [targets.length], data: targets },
   ];
+}
+
+/** Of each item those that are near, nearest first, with their nearness, above 0. */
+export type NeighbourLists = readonly (readonly { item: number; nearness: number }[])[];
+
+/** The tensors that store neighbours, as `checkTensors` and the engine expect them: type and shape by name. */
+export function neighbourShapes(items: number, count: number): Map<string, [TensorType, number[]]> {
+  const n = roundUp(items, TILE_N);
+  return new Map<string, [TensorType, number[]]>([
+    ["neighbours.items", ["I32", [n, count]]],
+    ["neighbours.weights", ["I8", [n, count]]],
+    ["neighbours.weights_scale", ["F32", [n]]],
+  ]);
+}
+
+/** The three tensors that store the first `count` neighbours of each item. */
+export function neighbourTensors(lists: NeighbourLists, count: number): Tensor[] {
+  const n = roundUp(lists.length, TILE_N);
+  const items = new Int32Array(n * count);
+  const weights = new Int8Array(n * count);
+  const scale = new Float32Array(n).fill(1);
+  lists.forEach((list, row) => {
+    const most = list[0]?.nearness ?? 0;
+    if (most > 0) scale[row] = most / 127;
+    list.slice(0, count).forEach(({ item, nearness }, i) => {
+      items[row * count + i] = item;
+      weights[row * count + i] = Math.round(nearness / scale[row]!);
+    });
+  });
+  const data = [items, weights, scale];
+  return [...neighbourShapes(lists.length, count)].map(([name, [, shape]], i) => ({ name, shape, data: data[i]! }));
 }

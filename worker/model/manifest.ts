@@ -3,7 +3,7 @@
  *
  *   models/<id>/manifest.json                     which version is live, its files, sizes and sha256 sums
  *   models/<id>/<version>/config.json             the trio, and the card
- *   models/<id>/<version>/tokenizer.json
+ *   models/<id>/<version>/tokenizer.json          items.txt, of a recommender
  *   models/<id>/<version>/model.safetensors
  *   models/<id>/<version>/card.md
  *
@@ -15,8 +15,13 @@ import { z } from "zod";
 import { type ConfigOf, describeIssues, modelConfigSchema, type Task } from "./config.ts";
 
 export const MODEL_PREFIX = "models/";
-export const MODEL_FILES = ["config.json", "tokenizer.json", "model.safetensors", "card.md"] as const;
+export const MODEL_FILES = ["config.json", "tokenizer.json", "items.txt", "model.safetensors", "card.md"] as const;
 export type ModelFileName = (typeof MODEL_FILES)[number];
+
+/** What a model reads: text through a tokenizer, or ids of a catalogue. */
+export function vocabularyFile(task: Task): "tokenizer.json" | "items.txt" {
+  return task === "recommendation" ? "items.txt" : "tokenizer.json";
+}
 
 /** Lower case, so that an id is the same on every file system. */
 export const modelIdSchema = z
@@ -30,18 +35,24 @@ const fileSchema = z.object({
 });
 export type ManifestFile = z.infer<typeof fileSchema>;
 
-export const manifestSchema = z.object({
-  id: modelIdSchema,
-  /** The first 12 hexadecimal digits of the sha256 over the files' sums: the same bytes have the same version. */
-  version: z.string().regex(/^[0-9a-f]{12}$/),
-  config: modelConfigSchema,
-  files: z.object({
-    "config.json": fileSchema,
-    "tokenizer.json": fileSchema,
-    "model.safetensors": fileSchema,
-    "card.md": fileSchema.optional(),
-  }),
-});
+export const manifestSchema = z
+  .object({
+    id: modelIdSchema,
+    /** The first 12 hexadecimal digits of the sha256 over the files' sums: the same bytes have the same version. */
+    version: z.string().regex(/^[0-9a-f]{12}$/),
+    config: modelConfigSchema,
+    files: z.object({
+      "config.json": fileSchema,
+      "tokenizer.json": fileSchema.optional(),
+      "items.txt": fileSchema.optional(),
+      "model.safetensors": fileSchema,
+      "card.md": fileSchema.optional(),
+    }),
+  })
+  .superRefine(({ config, files }, context) => {
+    const name = vocabularyFile(config.task);
+    if (!files[name]) context.addIssue({ code: "custom", path: ["files", name], message: "expected it, got none" });
+  });
 /** The manifest of a model, for one task or any. */
 export type Manifest<T extends Task = Task> = Omit<z.infer<typeof manifestSchema>, "config"> & { config: ConfigOf<T> };
 

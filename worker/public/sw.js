@@ -24,6 +24,7 @@ const FILES = [
     "models",
     "playground",
     "prices",
+    "recommend",
     "result",
     "signing",
     "snippets",

@@ -104,7 +104,7 @@ const exampleAccount: z.infer<typeof overviewSchema> = {
     {
       id: "k7wq2m5a",
       name: "website",
-      scopes: ["translate", "classify", "embed", "answer", "usage"],
+      scopes: ["translate", "classify", "embed", "answer", "recommend", "usage"],
       created: "2026-11-24T12:00:00.000Z",
       expires: null,
       revoked: null,

@@ -13,7 +13,7 @@ const common = {
   id: z.string(),
   version: z.string(),
   description: z.string(),
-  source_languages: z.array(z.string()),
+  source_languages: z.array(z.string()).openapi({ description: "Of text; none of a recommender" }),
   quality: z.record(z.string(), z.number()).openapi({ example: { "test2016 BLEU": 35.2 } }),
   licence: z.string().openapi({ description: "Of the model" }),
   training_data: z.array(z.object({ name: z.string(), licence: z.string(), rows: z.int() })),
@@ -88,8 +88,21 @@ const readerSchema = z
   })
   .openapi("QuestionAnsweringModel");
 
+const recommenderSchema = z
+  .object({
+    ...common,
+    task: z.literal("recommendation"),
+    most_popular: z.array(z.string()).openapi({ description: "The first ids of the catalogue, to try it with" }),
+    size: z.object({
+      ...size,
+      vocab_size: z.int().openapi({ description: "Items of the catalogue" }),
+      max_seq_len: z.int().openapi({ description: "Items of a history that are read, the latest" }),
+    }),
+  })
+  .openapi("RecommendationModel");
+
 const modelSchema = z
-  .discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema, embedderSchema])
+  .discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema, embedderSchema, recommenderSchema])
   .openapi("Model");
 
 const modelsRoute = createRoute({
@@ -135,8 +148,9 @@ export function addModels(app: App) {
 }
 
 function describe({ id, version, config, files }: Manifest): z.infer<typeof modelSchema> {
-  const { d_model, n_enc_layers, vocab_size, max_seq_len, source_languages, card } = config;
+  const { d_model, n_enc_layers, vocab_size, max_seq_len, card } = config;
   const { description, quality, licence, training_data } = card;
+  const source_languages = config.task === "recommendation" ? [] : config.source_languages;
   const common = { id, version, description, source_languages, quality, licence, training_data };
   const bytes = Object.values(files).reduce((sum, file) => sum + (file?.bytes ?? 0), 0);
   const size = { bytes, parameters: countParameters(config), d_model, n_enc_layers, vocab_size, max_seq_len };
@@ -147,6 +161,9 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
   if (config.task === "embedding") return { ...common, task: config.task, dimensions: d_model, size };
   if (config.task === "question-answering") {
     return { ...common, task: config.task, no_answer_below: config.no_answer_below, size };
+  }
+  if (config.task === "recommendation") {
+    return { ...common, task: config.task, most_popular: config.most_popular, size };
   }
   const heads = config.heads.map(({ name, labels, out_of_scope }) => ({ name, labels, out_of_scope }));
   return { ...common, task: config.task, heads, size };

@@ -11,7 +11,7 @@ const microsSchema = z.int().openapi({ description: `In 1/${MICROS_PER_UNIT} of 
 const priceSchema = z
   .object({
     model: z.string(),
-    task: z.enum(["translation", "classification", "question-answering", "embedding"]),
+    task: z.enum(["translation", "classification", "question-answering", "embedding", "recommendation"]),
     per_1000_characters: microsSchema,
     minimum: microsSchema.openapi({ description: "Of a call" }),
     example: z.string().openapi({ description: "1,000 characters, in units of the currency", example: "0.001000" }),
@@ -25,7 +25,8 @@ const pricesRoute = createRoute({
   tags: [TAGS.service.name],
   summary: "What a call costs",
   description:
-    "A call costs its source characters (UTF-16 units) × `per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
+    "A call costs its source characters (UTF-16 units; of a recommendation those of the ids that are sent) × " +
+    "`per_1000_characters` / 1000, rounded up, and `minimum` at least. " +
     "What fails costs nothing; of a stream that its reader left, the sentences that were begun are paid",
   responses: {
     200: jsonAnswer(

@@ -25,6 +25,8 @@ export interface Workerd {
   translate(request: object): Promise<{ answer: Answer; ms: number }>;
   /** One request to /v1/classify. @returns milliseconds until its body was read */
   classify(request: object): Promise<{ ms: number }>;
+  /** One request to /v1/recommend. @returns milliseconds until its body was read */
+  recommend(request: object): Promise<{ ms: number }>;
   /** A translation with `stream: true`. @returns milliseconds until the first token came */
   firstToken(request: object): Promise<number>;
   /** Any request with a JSON body. @returns the body of the answer, and the milliseconds until it was read */
@@ -97,6 +99,7 @@ export async function startWorkerd(
       return { answer: JSON.parse(text) as Answer, ms };
     },
     classify: (request) => send("/v1/classify", request),
+    recommend: (request) => send("/v1/recommend", request),
     firstToken: async (request) => (await send("/v1/translate", { ...request, stream: true })).firstMs,
     send: (method, path, body, headers) => sendRequest(agent, new URL(path, url), method, body, headers),
     ping: async () => (await send("/health")).ms,

@@ -1,5 +1,6 @@
 /** One copy of the network on one core, by our own kernels. */
 import type { HostBatch } from "../batches.ts";
+import type { Regularization } from "../blocks.ts";
 import { parameterCount, parameterSlices, type Slice } from "../parameters.ts";
 import type { BatchResult, Replica, ReplicaOptions } from "../replica.ts";
 import { type Address, Arena } from "./memory.ts";
@@ -40,7 +41,7 @@ export class CpuReplica implements Replica {
   ): Promise<BatchResult> {
     const { dropout, labelSmoothing } = this.#options.regularization;
     this.#arena.floats(this.#gradients, this.#length).fill(0);
-    const { tape, result } = this.#run(parameters, batch, dropout, labelSmoothing, seed);
+    const { tape, result } = this.#run(parameters, batch, { dropout, labelSmoothing }, seed, true);
     tape.backward();
     const computed = this.#arena.floats(this.#gradients, this.#length);
     for (const { offset, length, trainable } of this.#slices) {
@@ -50,13 +51,19 @@ export class CpuReplica implements Replica {
   }
 
   async loss(parameters: Float32Array, batch: HostBatch): Promise<BatchResult> {
-    return this.#run(parameters, batch, 0, 0, 0).result;
+    return this.#run(parameters, batch, { dropout: 0, labelSmoothing: 0 }, 0, false).result;
   }
 
-  #run(parameters: Float32Array, batch: HostBatch, dropout: number, labelSmoothing: number, seed: number) {
+  #run(
+    parameters: Float32Array,
+    batch: HostBatch,
+    { dropout, labelSmoothing }: Regularization,
+    seed: number,
+    learns: boolean,
+  ) {
     this.#arena.release(this.#mark);
     this.#arena.floats(this.#parameters, this.#length).set(parameters);
-    const tape = new Tape(this.#arena, dropout, seed);
+    const tape = new Tape(this.#arena, dropout, seed, learns);
     const weights = (name: string) => this.#weights.get(name)!;
     const [smoothedLoss, loss] = runLoss(tape, weights, batch, this.#options.objective, labelSmoothing);
     return { tape, result: { smoothedLoss, loss, count: batch.count } satisfies BatchResult };

@@ -1,6 +1,6 @@
 /**
  * The network on a tape: the same arithmetic as ../blocks.ts and the losses beside it (translation.ts, classification.ts,
- * masked-tokens.ts), which are its oracle in the tests.
+ * masked-tokens.ts, next-item.ts), which are its oracle in the tests.
  */
 import {
   type ClassificationConfig,
@@ -42,6 +42,8 @@ export function runLoss(
       return network.maskedTokensLoss(arrays, labelSmoothing);
     case "embedding":
       return network.embeddingLoss(arrays, objective.slots);
+    case "next-item":
+      return network.nextItemLoss(arrays, labelSmoothing);
   }
 }
 
@@ -222,32 +224,45 @@ class Network {
   spanLoss(arrays: Arrays, { max_answer_words }: QuestionAnsweringConfig): [number, number] {
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (texts.segments.length === 0) return [0, 0];
-    const logits = this.#linear(this.#encode(texts, arrays.feature), "span");
+    const logits = this.#linear(this.#encode(texts, { feature: arrays.feature }), "span");
     const loss = this.#tape.spanCrossEntropy(logits, spanTargets(texts, arrays), max_answer_words);
     return [loss, loss];
+  }
+
+  nextItemLoss(arrays: Arrays, smoothing: number): [number, number] {
+    const histories = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    if (histories.places.length === 0) return [0, 0];
+    const labels = histories.places.map((place) => arrays.label!.data[place]!);
+    const outputs = this.#encode(histories, { causal: true });
+    return this.#tape.softmaxRegression(outputs, this.#weights("embedding.weight"), smoothing, labels);
   }
 
   /**
    * [ΣT, d_model], normalized
    * @param feature [B, L, F] rows of the table of features of each token, −1 for none
+   * @param causal with learned positions
    */
-  #encode(texts: Packed, feature?: HostArray): Tensor {
+  #encode(
+    texts: Packed,
+    { feature, causal = false }: { feature?: HostArray | undefined; causal?: boolean } = {},
+  ): Tensor {
     const tape = this.#tape;
-    const embedded = this.#embed(texts);
+    const embedded = this.#embed(texts, causal);
     if (feature) tape.addRows(embedded, this.#weights("features.weight"), featureRows(texts, feature));
     let x = tape.dropout(embedded);
     for (let i = 0; i < this.#config.n_enc_layers; i++) {
       const layer = `encoder.${i}`;
-      x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, false));
+      x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, causal));
       x = tape.residual(x, this.#feedForward(x, layer));
     }
     return this.#norm(x, "encoder.norm");
   }
 
-  #embed({ tokens, positions }: Packed): Tensor {
+  #embed({ tokens, positions }: Packed, learned = false): Tensor {
     return this.#tape.embed(tokens, this.#weights("embedding.weight"), {
       positions,
       table: this.#weights("positions.weight"),
+      learned,
     });
   }
 

@@ -36,21 +36,27 @@ export interface SpanTargets {
 }
 
 const F32 = 4;
+/** Of `softmaxRegression`: rows at a time, a block of the product's, and logits of theirs at most. */
+const SOFTMAX_ROWS = 96;
+const MAX_LOGITS = 2 ** 24;
 
 export class Tape {
   readonly #arena: Arena;
   readonly #notes: (() => void)[] = [];
   readonly #dropout: number;
+  readonly #learns: boolean;
   #seed: number;
 
   /**
    * @param dropout probability that an element is dropped where `dropout` or `residual` say so
    * @param seed 32 bits; equal seeds drop equal elements
+   * @param learns whether `backward` will be called
    */
-  constructor(arena: Arena, dropout: number, seed: number) {
+  constructor(arena: Arena, dropout: number, seed: number, learns = true) {
     this.#arena = arena;
     this.#dropout = dropout;
     this.#seed = seed;
+    this.#learns = learns;
   }
 
   backward(): void {
@@ -187,8 +193,12 @@ export class Tape {
     return y;
   }
 
-  /** embedding[token] · sqrt(d_model) + table[position] → [P, d_model] */
-  embed(tokens: Int32Array, embedding: Tensor, at?: { positions: Int32Array; table: Tensor }): Tensor {
+  /** embedding[token] · sqrt(d_model) + table[position] → [P, d_model]; the table takes a gradient if it is learned. */
+  embed(
+    tokens: Int32Array,
+    embedding: Tensor,
+    at?: { positions: Int32Array; table: Tensor; learned: boolean },
+  ): Tensor {
     const { kernels } = this.#arena;
     const d = embedding.columns;
     const factor = Math.sqrt(d);
@@ -200,7 +210,9 @@ export class Tape {
     });
     this.#notes.push(() => {
       tokens.forEach((token, i) => {
-        kernels.f32_axpy(d, factor, x.gradient + i * rowBytes, embedding.gradient + token * rowBytes);
+        const gradient = x.gradient + i * rowBytes;
+        kernels.f32_axpy(d, factor, gradient, embedding.gradient + token * rowBytes);
+        if (at?.learned) kernels.f32_axpy(d, 1, gradient, at.table.gradient + at.positions[i]! * rowBytes);
       });
     });
     return x;
@@ -405,6 +417,42 @@ export class Tape {
     const loss = texts.reduce((sum, text) => sum + addSpanLoss(values, gradients, text, maxWords), 0);
     this.#notes.push(() => this.#arena.floats(logits.gradient, gradients.length).set(gradients));
     return loss;
+  }
+
+  /**
+   * Another end of a tape, `crossEntropy` of `linear`, for so many classes that the logits of all rows at once would be
+   * most of the memory and of the time it takes to walk through it: some rows at a time, each forth and back at once.
+   * @param x [P, k]
+   * @param weight [classes, k]
+   * @param labels of each row
+   * @returns [smoothed, plain], nats
+   */
+  softmaxRegression(x: Tensor, weight: Tensor, smoothing: number, labels: readonly number[]): [number, number] {
+    const { kernels, mark } = this.#arena;
+    const { rows: n, columns: k, value: w, gradient: dw } = weight;
+    const step = Math.max(1, Math.min(SOFTMAX_ROWS, Math.floor(MAX_LOGITS / n)));
+    const result = this.#arena.allocate(2);
+    const logits = this.#arena.allocate(step * n);
+    const [nRow, kRow] = [n * F32, k * F32];
+    let smoothed = 0;
+    let plain = 0;
+    for (let first = 0; first < x.rows; first += step) {
+      const m = Math.min(step, x.rows - first);
+      const [value, gradient] = [x.value + first * kRow, x.gradient + first * kRow];
+      kernels.f32_gemm(m, n, k, value, kRow, F32, w, F32, kRow, 0, logits, nRow, 0);
+      for (let row = 0; row < m; row++) {
+        kernels.f32_cross_entropy(n, logits + row * nRow, labels[first + row]!, smoothing, result);
+        const [s, p] = this.#arena.floats(result, 2) as unknown as [number, number];
+        smoothed += s;
+        plain += p;
+      }
+      // The kernel left the gradient where the logits were.
+      if (!this.#learns) continue;
+      kernels.f32_gemm(m, k, n, logits, nRow, F32, w, kRow, F32, 0, gradient, kRow, 1);
+      kernels.f32_gemm(n, k, m, logits, F32, nRow, value, kRow, F32, 0, dw, kRow, 1);
+    }
+    this.#arena.release(mark);
+    return [smoothed, plain];
   }
 
   /** The gradient is zeros; so is the value, for those who add to it. */

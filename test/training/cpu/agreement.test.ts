@@ -1,6 +1,7 @@
 /** Our own forward and backward pass beside jax-js's, which differentiates the same network by itself. */
 import { expect, test } from "vitest";
 import type { HostBatch } from "../../../scripts/training/batches.ts";
+import { nextItemBatches } from "../../../scripts/training/item-batches.ts";
 import { lstmBatches } from "../../../scripts/training/lstm-batches.ts";
 import type { Objective } from "../../../scripts/training/objectives.ts";
 import { pairBatches } from "../../../scripts/training/pair-batches.ts";
@@ -12,6 +13,7 @@ import { classificationBatches, maskedBatches } from "../../../scripts/training/
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
 import {
+  circles,
   countedTexts,
   numberedPairs,
   reversals,
@@ -21,6 +23,7 @@ import {
   TINY_EMBEDDER,
   TINY_LSTM,
   TINY_READER,
+  TINY_RECOMMENDER,
 } from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
@@ -54,6 +57,11 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
   {
     objective: { kind: "embedding", config: TINY_EMBEDDER, slots: 6 },
     batch: [...pairBatches([numberedPairs(8, 26)], { ...texts, slots: 6 }, TINY_EMBEDDER, 1, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "next-item", config: TINY_RECOMMENDER },
+    // More positions than the product of the output takes at a time.
+    batch: [...nextItemBatches(circles(40, 26), { rows: 25, length: 10 }, 1, 1)][0]![0]!,
   },
 ];
 

@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, inject, it } from "vitest";
 import type { Env } from "../../../worker/env.ts";
 import { knowledgeObjectOf } from "../../../worker/knowledge/knowledge-object.ts";
 import { ADMIN_KEY, type Customer, openShop } from "../billing/shop.ts";
-import { bucket, makeClient, putClassifier, putEmbedder, putModel, putReader } from "../harness.ts";
+import { bucket, makeClient, putClassifier, putEmbedder, putModel, putReader, putRecommender } from "../harness.ts";
 
 interface Media {
   schema: Schema;
@@ -51,6 +51,7 @@ beforeAll(async () => {
   await putClassifier("multitask-en");
   await putEmbedder("embed-en");
   await putReader("reader-en");
+  await putRecommender("beauty-recommend");
 });
 
 /** What differs from an operation's example. */
@@ -192,9 +193,16 @@ async function expectDocumented(operation: Described, response: Response, status
 }
 
 const isPaid = ({ operationId }: Described) =>
-  ["translate", "classify", "embed", "answer", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(
-    operationId,
-  );
+  [
+    "translate",
+    "classify",
+    "embed",
+    "answer",
+    "recommend",
+    "tryHook",
+    "libretranslateTranslate",
+    "deeplTranslate",
+  ].includes(operationId);
 const without = (name: string) => makeClient({ BILLING: "on", ADMIN_KEY, [name]: "" });
 
 /** A call by a customer that has a key of its own. LibreTranslate's clients have it in the body. */
@@ -212,6 +220,15 @@ async function asCustomer(operation: Described, credit: number, options: object 
 async function atOnce(operation: Described, change: Change, status: number): Promise<Response> {
   const responses = await Promise.all(Array.from({ length: 4 }, () => call(operation, change)));
   return responses.find((response) => response.status === status) ?? responses[0]!;
+}
+
+/** What is no longer the same request, of routes that can work with any: under a key that was used it is refused. */
+const ANOTHER: Record<string, object> = { recommend: { top_k: 1 } };
+
+async function reuseKey(operation: Described, another: object): Promise<Response> {
+  const change = await asCustomer(operation, 1_000_000, {}, { "idempotency-key": crypto.randomUUID() });
+  await call(operation, change);
+  return call(operation, { ...change, body: { ...(exampleOf(operation) as object), ...another } });
 }
 
 /** What a body is like that a route cannot work with. */
@@ -289,6 +306,8 @@ const provocations: Record<number, (operation: Described) => Promise<Response> |
   413: (operation) => call(operation, { body: "x".repeat(1_000_000) }),
   415: (operation) => call(operation, { headers: { "content-type": "text/plain" } }),
   422: (operation) => {
+    const another = ANOTHER[operation.operationId];
+    if (another) return reuseKey(operation, another);
     const change = UNPROCESSABLE[operation.operationId];
     return change && call(operation, { body: { ...(exampleOf(operation) as object), ...change } });
   },

@@ -10,6 +10,7 @@
 
 const larson = "Larson et al. 2019, arXiv:1909.02027";
 const zhang = "Zhang et al. 2015, arXiv:1509.01626";
+const rajput = "Rajput et al. 2023, arXiv:2305.05065";
 const kim = "Kim 2014, arXiv:1408.5882";
 
 /** @type {Benchmark[]} */
@@ -26,6 +27,21 @@ export const benchmarks = [
       },
     ],
   },
+  ...[
+    { title: "Amazon Beauty", sasrec: [6.05, 3.18], s3rec: [6.47, 3.27], tiger: [6.48, 3.84] },
+    { title: "Amazon Toys and Games", sasrec: [6.75, 3.74], s3rec: [7.0, 3.76], tiger: [7.12, 4.32] },
+  ].flatMap(({ title, sasrec, s3rec, tiger }) =>
+    ["Recall@10", "NDCG@10"].map((figure, i) => ({
+      title: `${title}, leave one out`,
+      unit: `${figure} over all items, %`,
+      quality: `${title}: test ${figure}, %`,
+      anchors: [
+        { name: "SASRec", value: sasrec[i] ?? 0, source: rajput },
+        { name: "S3-Rec", value: s3rec[i] ?? 0, source: rajput },
+        { name: "TIGER", value: tiger[i] ?? 0, source: rajput },
+      ],
+    })),
+  ),
   {
     title: "AG News",
     unit: "accuracy, %",

@@ -3,11 +3,13 @@
 /**
  * @typedef {{ method: "POST", path: string, body: object }} Call
  * @typedef {{
- *   id: string, version: string, task: "translation" | "classification" | "question-answering" | "embedding", description: string, licence: string,
+ *   id: string, version: string, description: string, licence: string,
+ *   task: "translation" | "classification" | "question-answering" | "embedding" | "recommendation",
  *   source_languages: string[], target_languages: string[], quality: Record<string, number>,
  *   training_data: { name: string, licence: string, rows: number }[],
  *   heads: { name: string, labels: string[] }[],
- *   size: { bytes: number, parameters: number },
+ *   most_popular: string[],
+ *   size: { bytes: number, parameters: number, vocab_size: number },
  * }} Model
  * @typedef {{ model: string, per_1000_characters: number, minimum: number }} Price
  * @typedef {{ billing: boolean, currency: string, prices: Price[] }} Prices

@@ -70,6 +70,10 @@ function sampleCall(model) {
     const body = { input: "How do I reset the password of my account?", model: model.id };
     return { method: "POST", path: "/v1/embeddings", body };
   }
+  if (model.task === "recommendation") {
+    const body = { history: model.most_popular.slice(0, 5), model: model.id };
+    return { method: "POST", path: "/v1/recommend", body };
+  }
   const body = {
     text: "Two young men are playing with a small dog in the snow.",
     source: model.source_languages[0],

@@ -7,6 +7,7 @@ import { attempt, hero, openPage } from "./frame.js";
 import { knowledgePanel } from "./knowledge.js";
 import { said } from "./language.js";
 import { pricesPanel } from "./prices.js";
+import { recommendPanel } from "./recommend.js";
 import { translatePanel } from "./translate.js";
 import { webhookPanel } from "./webhook.js";
 
@@ -21,6 +22,7 @@ const TABS = [
   ["classify", "tab.classify", classifyPanel],
   ["answer", "tab.answer", answerPanel],
   ["knowledge", "tab.knowledge", knowledgePanel],
+  ["recommend", "tab.recommend", recommendPanel],
   ["webhook", "tab.webhook", webhookPanel],
   ["prices", "tab.prices", pricesPanel],
 ];
