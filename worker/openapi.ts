@@ -2,7 +2,7 @@
  * What the routes' definitions share, so that the document says the same of all of them: tags, who may call, bodies and
  * answers with examples that the compiler holds against their schemas. routes/document.ts serves the document.
  */
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { Problem, problemResponse } from "./errors.ts";
 
@@ -66,3 +66,18 @@ export const bodyProblems = {
   413: problemResponse("The body is too long"),
   415: problemResponse("The body is not JSON"),
 };
+
+/** What every route that asks for the admin key may answer. */
+export const adminProblems = {
+  401: problemResponse("The admin key is missing or wrong"),
+  403: problemResponse("The Worker has no admin key"),
+};
+
+/** A page of a list: what comes after `next_cursor` of the one before. */
+export const pageQuery = z.object({
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, "expected a next_cursor")
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+});

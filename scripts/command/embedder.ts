@@ -1,7 +1,8 @@
 /** Embeds lines with the Worker's own code. */
-import { embedWindows, planEmbedding, type TextEmbedder } from "../../worker/embed.ts";
+import { embedWindows, type TextEmbedder } from "../../worker/embed.ts";
 import { loadEmbedder } from "../../worker/engine/load.ts";
 import { isManifestFor } from "../../worker/model/manifest.ts";
+import { planWindows } from "../../worker/plan-windows.ts";
 import { cleanText, scriptTest } from "../../worker/text/clean.ts";
 import { tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import { readKernels, readModels } from "./models.ts";
@@ -27,7 +28,7 @@ export async function readEmbedder(options: CommonOptions): Promise<TextEmbedder
 export async function openEmbedder(options: CommonOptions): Promise<TextModel> {
   const model = await readEmbedder(options);
   const embedOne = async (text: string): Promise<Result> => {
-    const [embedding] = await embedWindows(planEmbedding([cleanText(text)], model), model, {});
+    const [embedding] = await embedWindows(planWindows([cleanText(text)], model), model, {});
     const numbers = Array.from(embedding!.vector, (value) => Number(value.toFixed(DIGITS)));
     const json = { text, embedding: numbers, tokens: embedding!.tokens, model: model.manifest.id };
     return { line: numbers.join(" "), json };

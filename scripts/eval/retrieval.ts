@@ -3,13 +3,14 @@
  * Worker's own code: BM25, vectors, and both. A question is answered right if the best training question has its intent.
  * The weight of the words and the confidence are fitted on dev; the test split is for the last word.
  */
-import { embedWindows, planEmbedding, type TextEmbedder } from "../../worker/embed.ts";
+import { embedWindows, type TextEmbedder } from "../../worker/embed.ts";
 import { loadEmbedder } from "../../worker/engine/load.ts";
 import { quantizeVector } from "../../worker/engine/vector-matrix.ts";
 import { fuse, WORDS_WEIGHT } from "../../worker/knowledge/fusion.ts";
 import { SearchIndex } from "../../worker/knowledge/search-index.ts";
 import type { EmbeddingConfig } from "../../worker/model/config.ts";
 import { isManifestFor } from "../../worker/model/manifest.ts";
+import { planWindows } from "../../worker/plan-windows.ts";
 import { cleanText } from "../../worker/text/clean.ts";
 import { writeJson } from "../cli.ts";
 import type { LabelledText } from "../data/classification.ts";
@@ -154,7 +155,7 @@ async function rank(
 ): Promise<Ranked[]> {
   const vectorsOf = (texts: Text[]) =>
     embedWindows(
-      planEmbedding(
+      planWindows(
         texts.map(({ text }) => cleanText(text)),
         model,
       ),

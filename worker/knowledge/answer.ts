@@ -3,8 +3,9 @@
  * a document, the part that the reader finds. Where the base is, and whom a question is handed over to, is the caller's.
  */
 import { findSpans } from "../answer.ts";
-import { embedWindows, planEmbedding, type TextEmbedder } from "../embed.ts";
+import { embedWindows, type TextEmbedder } from "../embed.ts";
 import type { LoadedModel } from "../loaded-model.ts";
+import { planWindows } from "../plan-windows.ts";
 import { cleanText } from "../text/clean.ts";
 import { confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
 import type { Entry } from "./entry.ts";
@@ -79,7 +80,7 @@ export async function answerFromKnowledge(
   { question, history, topK, threshold, signal }: KnowledgeQuestion,
 ): Promise<KnowledgeAnswer> {
   const searched = cleanText(searchText(question, history)).trim();
-  const [embedding] = await embedWindows(planEmbedding([searched], embedder), embedder, { signal });
+  const [embedding] = await embedWindows(planWindows([searched], embedder), embedder, { signal });
   const query = { text: searched, vector: embedding!.vector };
   const result = await search(query, Math.max(topK, MAX_READ));
   const least = threshold ?? result.threshold ?? DEFAULT_THRESHOLD;
@@ -144,7 +145,7 @@ async function readPassage(
   }
   const sentences = sentencesOf(passage, embedder.manifest.config.source_languages[0]!);
   if (sentences.length === 1) return { text: sentences[0]!, confidence: 1 };
-  const vectors = await embedWindows(planEmbedding(sentences.map(cleanText), embedder), embedder, { signal });
+  const vectors = await embedWindows(planWindows(sentences.map(cleanText), embedder), embedder, { signal });
   const cosines = vectors.map((sentence) => sentence.vector.reduce((sum, value, i) => sum + value * vector[i]!, 0));
   return { text: sentences[cosines.indexOf(Math.max(...cosines))]!, confidence: 1 };
 }

@@ -1,6 +1,7 @@
 /** Entries → what the search index takes: passages with their vectors. Where they are kept is the caller's. */
-import { embedWindows, planEmbedding, type TextEmbedder } from "../embed.ts";
+import { embedWindows, type TextEmbedder } from "../embed.ts";
 import { quantizeVector } from "../engine/vector-matrix.ts";
+import { planWindows } from "../plan-windows.ts";
 import { cleanText } from "../text/clean.ts";
 import type { Entry } from "./entry.ts";
 import type { Refused } from "./import.ts";
@@ -35,7 +36,7 @@ export async function prepareEntries(
     return [];
   });
   const texts = readable.flatMap(({ passages }) => passages.map(({ embedded }) => cleanText(embedded)));
-  const vectors = await embedWindows(planEmbedding(texts, model), model, { signal });
+  const vectors = await embedWindows(planWindows(texts, model), model, { signal });
   let next = 0;
   return readable.map(({ entry, passages }) => ({
     ...entry,

@@ -4,11 +4,12 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { App } from "../context.ts";
-import { embedWindows, planEmbedding } from "../embed.ts";
+import { embedWindows } from "../embed.ts";
 import { quantizeVector } from "../engine/vector-matrix.ts";
 import { Problem } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
+import { planWindows } from "../plan-windows.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { cleanText } from "../text/clean.ts";
 
@@ -119,7 +120,7 @@ export function addEmbeddings(app: App) {
       watch.lap("load_ms");
       await lease.enter(1);
       watch.lap("queue_ms");
-      const plan = planEmbedding(given.map(cleanText), lease.model);
+      const plan = planWindows(given.map(cleanText), lease.model);
       const embeddings = await embedWindows(plan, lease.model, { signal: c.req.raw.signal });
       watch.lap("embed_ms");
       Object.assign(c.var.timings, watch.laps);

@@ -12,7 +12,7 @@ import { IMPORT_TYPES, type ImportType } from "../knowledge/import.ts";
 import { knowledgeObjectOf, type StoredEntry } from "../knowledge/knowledge-object.ts";
 import { importEntries, putBase, unknownBase } from "../knowledge/management.ts";
 import { requireAdmin } from "../middleware/admin.ts";
-import { bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
+import { adminProblems, bodyProblems, jsonAnswer, jsonBody, needsAdmin, pageQuery, TAGS } from "../openapi.ts";
 
 const time = z.iso.datetime();
 
@@ -53,21 +53,10 @@ const importSchema = z
 
 const baseParams = z.object({ id: baseIdSchema });
 const entryParams = z.object({ id: baseIdSchema, entry: z.string() });
-const page = z.object({
-  cursor: z
-    .string()
-    .regex(/^\d{1,15}$/, "expected a next_cursor")
-    .optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-});
 const nextCursor = z.string().nullable();
 
 const guarded = { tags: [TAGS.knowledge.name], security: needsAdmin };
 const malformed = { 400: problemResponse("The request is malformed") };
-const adminProblems = {
-  401: problemResponse("The admin key is missing or wrong"),
-  403: problemResponse("The Worker has no admin key"),
-};
 const problems = { ...malformed, ...adminProblems, 404: problemResponse("There is no such knowledge base or entry") };
 
 const exampleBase: z.infer<typeof baseSchema> = {
@@ -98,7 +87,7 @@ const listRoute = createRoute({
   path: "/v1/knowledge",
   operationId: "listKnowledgeBases",
   summary: "The knowledge bases, oldest first",
-  request: { query: page },
+  request: { query: pageQuery },
   responses: {
     200: jsonAnswer(
       "The knowledge bases",
@@ -210,7 +199,7 @@ const listEntriesRoute = createRoute({
   path: "/v1/knowledge/{id}/entries",
   operationId: "listKnowledgeEntries",
   summary: "The entries, oldest first",
-  request: { params: baseParams, query: page },
+  request: { params: baseParams, query: pageQuery },
   responses: {
     200: jsonAnswer("The entries", z.object({ entries: z.array(storedSchema), next_cursor: nextCursor }), {
       entries: [exampleStored],
