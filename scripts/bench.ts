@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what the project promises, measured here and now, beside onnxruntime where it can be: kernels, whole
- * models, cold starts, memory, growth, serving and training. Each contender has a process of its own; they are warmed up and
+ * models, cold starts, memory, growth, serving, a large knowledge base and training. Each contender has a process of its own; they are warmed up and
  * asked in turns; figures are medians with their spread. What other programs do on the machine shows in the spread, and
  * less in ratios. `onnxruntime-node` gets a column if it is installed (`npm install --no-save --ignore-scripts onnxruntime-node`) or
  * found through NODE_PATH.
@@ -16,6 +16,7 @@ import { type Figure, formatFigures, meetsBar } from "./bench/figures.ts";
 import { benchGrowth, formatGrowth } from "./bench/growth/suite.ts";
 import { formatKernels, kernelFigures } from "./bench/kernels/report.ts";
 import { benchKernels, LARGE_SHAPES } from "./bench/kernels/suite.ts";
+import { benchKnowledge } from "./bench/knowledge/suite.ts";
 import { benchMemory, formatMemory, memoryFigures } from "./bench/memory/suite.ts";
 import { formatModels, modelFigures } from "./bench/models/report.ts";
 import { type BenchedModel, benchModels } from "./bench/models/suite.ts";
@@ -29,7 +30,17 @@ import { benchServing } from "./bench/worker/serving.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { findModelFolder, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
 
-const SUITES = ["kernels", "models", "cold", "memory", "growth", "serving", "training", "detection"] as const;
+const SUITES = [
+  "kernels",
+  "models",
+  "cold",
+  "memory",
+  "growth",
+  "serving",
+  "knowledge",
+  "training",
+  "detection",
+] as const;
 type Suite = (typeof SUITES)[number];
 /** Detection needs a mirror of the data. */
 const STANDARD = SUITES.filter((suite) => suite !== "detection");
@@ -37,6 +48,7 @@ const STANDARD = SUITES.filter((suite) => suite !== "detection");
 interface Options {
   model: string;
   classifier?: string;
+  embedder: string;
   recommender: string;
   only: Suite[];
   rounds: number;
@@ -96,6 +108,10 @@ const run: Record<Suite, (model: ModelFolder, options: Options) => Promise<Resul
       warm,
     );
     return { figures: [...translating, ...classifying, ...recommending, await weighBundle(bundle)] };
+  },
+  async knowledge(_, { embedder, warm }) {
+    const model = await readModelFolder(await findModelFolder(embedder));
+    return { figures: await benchKnowledge(await buildBundle(), model, warm) };
   },
   async training({ manifest }, { rounds }) {
     return { figures: await benchTraining(expectTask("translation", manifest.config), rounds) };
@@ -160,6 +176,7 @@ function suites(text: string): Suite[] {
 await new Command("bench")
   .option("--model <id>", "a translation model's id or folder", "multi30k-en-de")
   .option("--classifier <id>", "a classification model's id or folder (default: random weights of that size)")
+  .option("--embedder <id>", "an embedding model's id or folder", "embed-en")
   .option("--recommender <id>", "a recommendation model's id or folder", "beauty-recommend")
   .option("--only <suites>", `some of ${SUITES.join(",")} (default: all but detection)`, suites, STANDARD)
   .option("--rounds <n>", "counted rounds of kernels and models", positiveInteger, 7)

@@ -1,14 +1,19 @@
 /**
- * `edge-slm translate`, `edge-slm classify` and `edge-slm recommend`: texts, or histories of ids, from arguments, standard input, a file or a folder through the
+ * `edge-slm translate`, `classify`, `answer`, `embed` and `recommend`: texts, questions, or histories of ids, from
+ * arguments, standard input, a file or a folder through the
  * Worker's engine in this process; no server, no network. A line is a text. What fails of it is told on standard error
  * with its place, and leaves its line empty; the exit code is 1 then.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fail, positiveInteger } from "./cli.ts";
 import { type ClassifyOptions, openClassifier } from "./command/classifier.ts";
+import { openEmbedder } from "./command/embedder.ts";
+import { type KnowledgeOptions, openKnowledge } from "./command/knowledge.ts";
 import type { CommonOptions } from "./command/options.ts";
+import { type AnswerOptions, openReader } from "./command/reader.ts";
 import { openRecommender, type RecommendOptions } from "./command/recommender.ts";
 import { runCommand } from "./command/run.ts";
+import type { TextModel } from "./command/text-model.ts";
 import { openTranslator, type TranslateOptions } from "./command/translator.ts";
 import { KERNEL_BUILDS } from "./kernels.ts";
 
@@ -20,6 +25,15 @@ function withCommon(command: Command): Command {
     .option("--json", "write a JSON object a line")
     .option("--model <id>", "a model's id or folder (default: the first of models/ that fits)")
     .addOption(new Option("--kernels <build>", "which kernels").choices(KERNEL_BUILDS).default("relaxed"));
+}
+
+function openAnswerer(options: CommonOptions & Partial<AnswerOptions & KnowledgeOptions>): Promise<TextModel> {
+  const { context, knowledge, topK = 3 } = options;
+  if ((context === undefined) === (knowledge === undefined))
+    throw new Error("expected either --context or --knowledge");
+  return context === undefined
+    ? openKnowledge({ ...options, topK, knowledge: knowledge! })
+    : openReader({ ...options, topK, context });
 }
 
 function share(text: string): number {
@@ -52,6 +66,22 @@ withCommon(program.command("classify"))
   .option("--threshold <share>", "no label that is less probable", share, 0)
   .action((texts: string[], options: CommonOptions & ClassifyOptions) =>
     runCommand(texts, options, () => openClassifier(options)).catch(fail),
+  );
+
+withCommon(program.command("answer"))
+  .description("Answers questions from a text, or from pairs and documents as a knowledge base does")
+  .option("--context <file>", "the text in which the answers stand")
+  .option("--knowledge <file>", "or entries of a knowledge base: .csv, .jsonl, .json or .md")
+  .option("--top-k <n>", "parts of the text in JSON, the answer and its alternatives", positiveInteger, 3)
+  .option("--threshold <share>", "no answer that is less sure (default: the model's)", share)
+  .action((questions: string[], options: CommonOptions & Partial<AnswerOptions & KnowledgeOptions>) =>
+    runCommand(questions, options, () => openAnswerer(options)).catch(fail),
+  );
+
+withCommon(program.command("embed"))
+  .description("Turns texts into vectors")
+  .action((texts: string[], options: CommonOptions) =>
+    runCommand(texts, options, () => openEmbedder(options)).catch(fail),
   );
 
 withCommon(program.command("recommend"))

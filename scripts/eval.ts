@@ -1,24 +1,28 @@
 /**
  * `npm run eval -- <model>`: measures an int8 model through the Worker's engine and kernels on a split of its recipe's
- * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/translation.ts,
- * eval/classification.ts and eval/recommendation.ts. Choose models on `dev`; the test splits are for the last word.
+ * data, and with `--float` also the float checkpoint it came from. What is measured is in eval/, one file a task. Choose
+ * models on `dev`; the test splits are for the last word.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { expectTask } from "../worker/model/config.ts";
+import { expectTask, type Task } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { evaluateClassification } from "./eval/classification.ts";
 import type { EvalOptions } from "./eval/options.ts";
+import { evaluateQuestionAnswering } from "./eval/question-answering.ts";
 import { evaluateRecommendation } from "./eval/recommendation.ts";
+import { evaluateRetrieval } from "./eval/retrieval.ts";
 import { evaluateTranslation } from "./eval/translation.ts";
 import { findModelFolder, readModelFolder } from "./publish/model-folder.ts";
 import { findRecipe } from "./recipes/index.ts";
 
-/** Options that only one kind of model has. */
+/** Options that not every kind of model has. */
 const ONLY = {
-  translation: ["beam", "lengthPenalty", "shortlist", "translations"],
-  classification: ["task", "beside", "compare", "explain", "fairness"],
+  translation: ["beam", "lengthPenalty", "shortlist", "translations", "float"],
+  classification: ["task", "beside", "compare", "explain", "fairness", "float"],
+  "question-answering": ["beside"],
+  embedding: [],
   recommendation: ["reasons"],
-} as const;
+} as const satisfies Record<Task, string[]>;
 
 function nonNegative(text: string): number {
   const value = Number(text);
@@ -46,7 +50,7 @@ const program = new Command("eval")
   .option("--translations <file>", "write the int8 model's translations, one a line")
   .optionsGroup("Classification:")
   .option("--task <names>", "only these tasks, separated by commas")
-  .option("--beside <model>", "measure another classification model, too, e.g. lstm-en")
+  .option("--beside <model>", "measure another model of the same task, too, e.g. lstm-en")
   .option("--no-compare", "without the models that are trained to stand beside it")
   .option("--fairness", "only whether the sentiment of a sentence depends on who is in it; needs no data")
   .option("--explain <n>", "texts of each task whose explanations are tested (default: 50)", positiveInteger)
@@ -64,20 +68,25 @@ async function main(model: string, options: EvalOptions & { recipe?: string }): 
   if (recipe.kind !== config.task) {
     throw new Error(`eval: expected a recipe of ${config.task} as ${id} is, got ${recipe.id} of ${recipe.kind}`);
   }
-  const foreign = Object.entries(ONLY)
-    .filter(([task]) => task !== config.task)
-    .flatMap(([, names]) => [...names])
-    .find((name) => program.getOptionValueSource(name) === "cli");
+  const own: readonly string[] = ONLY[config.task];
+  const foreign = Object.values(ONLY)
+    .flat()
+    .find((name) => !own.includes(name) && program.getOptionValueSource(name) === "cli");
   if (foreign !== undefined) {
     const flag = program.options.find((option) => option.attributeName() === foreign)!.long;
     throw new Error(`eval: ${flag} has no meaning for ${id}, a model of ${config.task}`);
   }
-  if (recipe.kind === "translation") {
-    await evaluateTranslation(folder, expectTask("translation", config), recipe, options);
-  } else if (recipe.kind === "recommendation") {
-    await evaluateRecommendation(folder, expectTask("recommendation", config), recipe, options);
-  } else {
-    await evaluateClassification(folder, expectTask("classification", config), recipe, options);
+  switch (recipe.kind) {
+    case "translation":
+      return evaluateTranslation(folder, expectTask("translation", config), recipe, options);
+    case "classification":
+      return evaluateClassification(folder, expectTask("classification", config), recipe, options);
+    case "question-answering":
+      return evaluateQuestionAnswering(folder, expectTask("question-answering", config), recipe, options);
+    case "embedding":
+      return evaluateRetrieval(folder, expectTask("embedding", config), options);
+    case "recommendation":
+      return evaluateRecommendation(folder, expectTask("recommendation", config), recipe, options);
   }
 }
 

@@ -8,13 +8,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { expectTask, type ModelConfig, parseModelConfig } from "../worker/model/config.ts";
+import { expectTask, type ModelConfig, parseModelConfig, type Task } from "../worker/model/config.ts";
 import { vocabularyFile } from "../worker/model/manifest.ts";
 import { Tokenizer } from "../worker/model/tokenizer.ts";
 import { fail, positiveInteger, writeJson } from "./cli.ts";
 import { splitHistories } from "./data/histories.ts";
 import { averageCheckpoints } from "./export/average.ts";
 import { calibrate, calibratedConfig, checkHeads, formatCalibration } from "./export/calibrate.ts";
+import { calibrateReader } from "./export/calibrate-reader.ts";
 import { writeOnnx } from "./export/onnx-files.ts";
 import { quantizeModel } from "./export/quantize.ts";
 import { exportRecommender } from "./export/recommender.ts";
@@ -23,6 +24,15 @@ import { findRecipe } from "./recipes/index.ts";
 import type { DataOptions, Recipe } from "./recipes/recipe.ts";
 import { shortlistOf } from "./shortlist/of-recipe.ts";
 import { loadHeads } from "./training/texts.ts";
+
+/** What a checkpoint was chosen by. */
+const SCORES: Record<Task, string> = {
+  translation: "BLEU",
+  classification: "accuracy",
+  "question-answering": "F1",
+  embedding: "Recall@1",
+  recommendation: "NDCG@10",
+};
 
 interface Options {
   run?: string;
@@ -34,9 +44,6 @@ interface Options {
   onnx?: string | true;
   json?: string;
 }
-
-/** What a run's score on dev is. */
-const SCORES = { translation: "BLEU", classification: "accuracy", recommendation: "NDCG@10" } as const;
 
 async function readOrFail(path: string, hint: string): Promise<string> {
   return readFile(path, "utf8").catch(() => {
@@ -71,6 +78,16 @@ async function exportedConfig(
     const { generation, card } = recipe.config;
     const quality = { "dev BLEU (int8, greedy)": Number(devScore.toFixed(2)) };
     return { ...expectTask("translation", config), generation, card: { ...card, quality } };
+  }
+  if (recipe.kind === "embedding") {
+    const quality = { "dev Recall@1, mean over the sources, %": Number(devScore.toFixed(2)) };
+    return { ...expectTask("embedding", config), card: { ...config.card, ...recipe.card, quality } };
+  }
+  if (recipe.kind === "question-answering") {
+    const trained = expectTask("question-answering", config);
+    const card = { ...trained.card, description: recipe.config.card.description };
+    const dev = (await Promise.all(recipe.sets.map(({ set }) => set.load(data)))).flatMap((splits) => splits.dev);
+    return calibrateReader({ ...trained, card }, file, Tokenizer.fromJson(vocabulary), dev);
   }
   if (recipe.kind === "recommendation") {
     const trained = expectTask("recommendation", config);

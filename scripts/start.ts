@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { Command, InvalidArgumentError } from "commander";
+import type { Task } from "../worker/model/config.ts";
 import { fail } from "./cli.ts";
 import { configPath, openLocalBucket, quietWrangler, statePath, wranglerPath } from "./publish/bucket.ts";
 import { findModelFolder, listModelFolders, type ModelFolder, readModelFolder } from "./publish/model-folder.ts";
@@ -15,12 +16,14 @@ import { ensureSecrets } from "./start/secrets.ts";
 
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 60_000;
-
-const PAID_FOR = {
+/** What each kind of model gives. */
+const PAID: Record<Task, string> = {
   translation: "Translations",
   classification: "Classifications",
+  "question-answering": "Answers",
+  embedding: "Embeddings",
   recommendation: "Recommendations",
-} as const;
+};
 
 interface StartOptions {
   port: number;
@@ -62,15 +65,15 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     // One model of each kind is enough to see.
     const tasks = new Map(models.toReversed().map(({ manifest }) => [manifest.config.task, manifest]));
     for (const { config } of tasks.values()) {
-      const { path, body, text, readAnswer } = firstQuestion(config);
+      const { path, body, asked, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
       if ("demand" in answer) {
-        console.log(`\n${PAID_FOR[config.task]} are paid for: ${answer.demand}`);
+        console.log(`\n${PAID[config.task]} are paid for: ${answer.demand}`);
         continue;
       }
       console.log(`
-The first answer, by ${answer.model.id}:
-  ${text}
+The first answer, by ${typeof answer.model === "string" ? answer.model : answer.model.id}:
+  ${asked}
   ${readAnswer(answer)}
 
 Try it:

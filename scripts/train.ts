@@ -4,18 +4,24 @@
  * `npm run train -- recommend --data FILE`: the same for a recommender, from a table of who took what.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import type { ClassificationConfig } from "../worker/model/config.ts";
 import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
-import type { Recipe } from "./recipes/recipe.ts";
+import type { ClassificationRecipe, Recipe } from "./recipes/recipe.ts";
+import { parametersFrom, readEncoder } from "./train/encoder.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
 import { type OwnRecommenderOptions, trainOwnRecommender } from "./train/own-recommender.ts";
+import { writeWhole } from "./training/checkpoint.ts";
 import type { DeviceName } from "./training/replica.ts";
 import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
 import { trainClassification } from "./training/train-classification.ts";
+import { trainEmbedding } from "./training/train-embedding.ts";
+import { trainQuestionAnswering } from "./training/train-question-answering.ts";
 import { trainRecommendation } from "./training/train-recommendation.ts";
 import { trainTranslation } from "./training/train-translation.ts";
 
@@ -26,6 +32,8 @@ interface Options {
   device: DeviceName | "auto";
   threads?: number;
   epochs?: number;
+  from?: string;
+  pretrained: boolean;
 }
 
 async function main(id: string, options: Options): Promise<void> {
@@ -36,20 +44,37 @@ async function main(id: string, options: Options): Promise<void> {
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
   };
-  const done = await trainRecipe(recipe, run);
+  if (recipe.kind !== "classification" && options.from) {
+    throw new Error(`--from: expected a recipe of classification, got ${id} of ${recipe.kind}`);
+  }
+  const done = await trainRecipe(recipe, run, options);
   if (done) console.log(`next: npm run export -- ${id}`);
   end(done);
 }
 
-function trainRecipe(recipe: Recipe, run: RunOptions): Promise<boolean> {
+/** @returns whether it came to the end, or was stopped */
+async function trainRecipe(recipe: Recipe, run: RunOptions, { from, pretrained }: Options): Promise<boolean> {
   switch (recipe.kind) {
     case "translation":
       return trainTranslation(recipe, run);
     case "classification":
-      return trainClassification(recipe, run);
+      return trainClassification(recipe, run, await beginFrom(recipe, run.runDir, from));
+    case "embedding":
+      return trainEmbedding(recipe, run);
+    case "question-answering":
+      return trainQuestionAnswering(recipe, run, pretrained);
     case "recommendation":
       return trainRecommendation(recipe, run);
   }
+}
+
+/** Weights of a model that is there already, its vocabulary, and its heads where they are the recipe's, too. */
+async function beginFrom({ training }: ClassificationRecipe, runDir: string, from?: string) {
+  if (from === undefined) return undefined;
+  const encoder = await readEncoder(from);
+  await mkdir(runDir, { recursive: true });
+  await writeWhole(join(runDir, "tokenizer.json"), encoder.tokenizer);
+  return (config: ClassificationConfig) => parametersFrom(encoder, config, training.seed, "same");
 }
 
 /** Dawn keeps the process alive otherwise. */
@@ -74,6 +99,8 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
+  .option("--from <model>", "begin with the weights of a model or a run: its encoder, and the heads that are the same")
+  .option("--no-pretrained", "begin with random weights where the recipe begins with a model, to compare")
   .action((id: string, options: Options) => main(id, options).catch(fail));
 withDevice(program.command("classify"))
   .summary("trains a classifier of your own table of texts and labels")

@@ -4,6 +4,7 @@
  */
 import { expectTask, expectTransformer, headSize, type ModelConfig, tensorSpecs } from "../worker/model/config.ts";
 import { readHeader, roundUp, unpackMatrix } from "../worker/model/format.ts";
+import type { Reading } from "../worker/model/reading.ts";
 import {
   attention,
   attentionWeights,
@@ -48,8 +49,8 @@ export class ReferenceModel {
   }
 
   /** @param source tokens, end token included @returns the encoder's output, [T, d_model] */
-  encode(source: readonly number[]): Rows {
-    let x = source.map((token, t) => this.#embed(token, t));
+  encode(source: readonly number[], features: readonly (readonly number[])[] = []): Rows {
+    let x = source.map((token, t) => this.#addFeatures(this.#embed(token, t), features[t] ?? []));
     for (let i = 0; i < this.config.n_enc_layers; i++) {
       x = this.#selfAttention(`encoder.${i}`, x, false);
       x = this.#feedForward(`encoder.${i}`, x);
@@ -87,6 +88,23 @@ export class ReferenceModel {
     const vector = this.config.model_type === "edge-slm-lstm" ? this.#readText(text) : mean(this.encode(text));
     const { heads } = expectTask("classification", this.config);
     return heads.map(({ name, temperature }) => logSoftmax(this.#linear(`heads.${name}`, vector), temperature));
+  }
+
+  /** @param text tokens, end token included @returns [d_model], of length 1 */
+  embed(text: readonly number[]): Float32Array {
+    const vector = mean(this.encode(text));
+    let sum = 0;
+    for (const value of vector) sum += value * value;
+    return vector.map((value) => value / Math.sqrt(sum));
+  }
+
+  /** @returns the logits of a beginning and of an end at each token, [T, 2] */
+  read({ tokens, features }: Pick<Reading, "tokens" | "features">): Rows {
+    return this.encode(tokens, features).map((row) => this.#linear("span", row));
+  }
+
+  #addFeatures(row: Float32Array, features: readonly number[]): Float32Array {
+    return features.reduce((sum, feature) => embed(this.#matrices.get("features.weight")!, feature, 1, sum), row);
   }
 
   /** @param history items, oldest first @returns the logits of what comes next, [vocab_size] */

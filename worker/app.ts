@@ -13,12 +13,15 @@ import { addObservation } from "./middleware/observe.ts";
 import { addPayment } from "./middleware/payment.ts";
 import { addAccount } from "./routes/account.ts";
 import { addAdminAccounts } from "./routes/admin-accounts.ts";
+import { addAnswer } from "./routes/answer.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addDeepl } from "./routes/deepl.ts";
 import { addDocument } from "./routes/document.ts";
+import { addEmbeddings } from "./routes/embeddings.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHooks } from "./routes/hooks.ts";
 import { addIntake } from "./routes/intake.ts";
+import { addKnowledge } from "./routes/knowledge.ts";
 import { addLibreTranslate } from "./routes/libretranslate.ts";
 import { addMetrics } from "./routes/metrics.ts";
 import { addModels } from "./routes/models.ts";
@@ -54,6 +57,8 @@ export type AppType = Hono<
     RoutesOf<typeof addModels> &
     RoutesOf<typeof addTranslate> &
     RoutesOf<typeof addClassify> &
+    RoutesOf<typeof addEmbeddings> &
+    RoutesOf<typeof addAnswer> &
     RoutesOf<typeof addRecommend> &
     RoutesOf<typeof addPrices> &
     RoutesOf<typeof addAccount>
@@ -93,6 +98,9 @@ export function createApp(store = new ModelStore()): App {
   addModels(app);
   addTranslate(app);
   addClassify(app);
+  addEmbeddings(app);
+  addAnswer(app);
+  addKnowledge(app);
   addRecommend(app);
   addLibreTranslate(app);
   addDeepl(app);

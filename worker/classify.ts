@@ -8,9 +8,9 @@ import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { ClassificationConfig } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
+import { type Plan, tokensOf } from "./plan-windows.ts";
 import { scriptTest } from "./text/clean.ts";
-import { placeOf } from "./text/place.ts";
-import { type TextWindow, textWindows } from "./text/windows.ts";
+import type { TextWindow } from "./text/windows.ts";
 import { joinNeighbours, splitWords } from "./text/words.ts";
 
 type TextClassifier = LoadedModel<"classification">;
@@ -77,29 +77,6 @@ export function chooseModel(
   return knowing.find(({ config }) => texts.every(scriptTest(config.source_scripts))) ?? knowing[0]!;
 }
 
-/** The windows of each text, in order. */
-export type Plan = TextWindow[][];
-
-/**
- * Cuts texts into windows and tokenizes them.
- * @param texts as of `cleanText`
- * @throws Problem unsupported_language if a text is written in an alphabet that the model does not read
- */
-export function planClassification(texts: string[], model: TextClassifier): Plan {
-  const { config } = model.manifest;
-  return texts.map((text, index) => {
-    if (!model.readsScript(text)) {
-      throw new Problem(
-        "unsupported_language",
-        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters; ` +
-          `most of ${JSON.stringify(text.trim().slice(0, 40).toWellFormed())} are of another script`,
-        { extensions: { text: index, scripts: config.source_scripts } },
-      );
-    }
-    return textWindows(text, config.source_languages[0]!, model.tokenizer, model.engine.maxTokens);
-  });
-}
-
 /**
  * The heads that tasks name.
  * @throws Problem unsupported_task if the model has no such head
@@ -151,10 +128,6 @@ export async function classifyTexts(
     });
   }
   return classifications;
-}
-
-function tokensOf(window: TextWindow): number[] {
-  return window.tokens;
 }
 
 interface Answered {

@@ -10,6 +10,8 @@ import type { HookMessage } from "./hooks/consumer.ts";
 import type { HookDirectory } from "./hooks/directory.ts";
 import type { HookObject } from "./hooks/hook-object.ts";
 import { RETRY_SECONDS } from "./hooks/retry.ts";
+import type { KnowledgeDirectory } from "./knowledge/directory.ts";
+import type { KnowledgeObject } from "./knowledge/knowledge-object.ts";
 import { describeIssues } from "./model/config.ts";
 
 export interface Env {
@@ -21,6 +23,9 @@ export interface Env {
   /** Events that wait for the classifier. */
   HOOK_QUEUE: Queue<HookMessage>;
   HOOK_EVENTS: AnalyticsEngineDataset;
+  /** One object for each knowledge base, and one that knows which there are. */
+  KNOWLEDGE: DurableObjectNamespace<KnowledgeObject>;
+  KNOWLEDGE_DIRECTORY: DurableObjectNamespace<KnowledgeDirectory>;
   /** One object for each account: its credit, keys and usage. */
   LEDGER: DurableObjectNamespace<Ledger>;
   /** One object: which accounts there are. */
@@ -42,6 +47,9 @@ export interface Env {
   /** A secret: encrypts the hooks' secrets. */
   HOOKS_KEY?: unknown;
   MAX_EVENT_BYTES?: unknown;
+  MAX_IMPORT_BYTES?: unknown;
+  MAX_IMPORT_ENTRIES?: unknown;
+  MAX_KNOWLEDGE_PASSAGES?: unknown;
   HOOKS_RETRY_SECONDS?: unknown;
   HOOKS_DNS_URL?: unknown;
   HOOKS_ALLOW_LOOPBACK?: unknown;
@@ -79,6 +87,11 @@ const settingsSchema = z.object({
   HOOKS_KEY: z.string().trim().optional(),
   /** Largest body of an event. An object's row holds 2 MB. */
   MAX_EVENT_BYTES: z.coerce.number().int().positive().max(1_900_000).default(1_000_000),
+  /** Largest body of an import into a knowledge base: what of it is new is embedded within the request's CPU time. */
+  MAX_IMPORT_BYTES: z.coerce.number().int().positive().max(20_000_000).default(500_000),
+  MAX_IMPORT_ENTRIES: z.coerce.number().int().positive().default(1_000),
+  /** Of one knowledge base, whose vectors are all in memory: 14 MB for 100,000 of 128 dimensions. */
+  MAX_KNOWLEDGE_PASSAGES: z.coerce.number().int().positive().max(500_000).default(120_000),
   /** Seconds between the attempts of a delivery, separated by commas. */
   HOOKS_RETRY_SECONDS: z
     .string()
@@ -124,6 +137,9 @@ export interface Settings {
   adminKey: string | undefined;
   hooksKey: string | undefined;
   maxEventBytes: number;
+  maxImportBytes: number;
+  maxImportEntries: number;
+  maxKnowledgePassages: number;
   retrySeconds: readonly number[];
   dnsUrl: string | undefined;
   allowLoopback: boolean;
@@ -175,6 +191,9 @@ function parseSettings(env: Partial<Env>): Settings {
     adminKey: vars.ADMIN_KEY || undefined,
     hooksKey: vars.HOOKS_KEY || undefined,
     maxEventBytes: vars.MAX_EVENT_BYTES,
+    maxImportBytes: vars.MAX_IMPORT_BYTES,
+    maxImportEntries: vars.MAX_IMPORT_ENTRIES,
+    maxKnowledgePassages: vars.MAX_KNOWLEDGE_PASSAGES,
     retrySeconds: vars.HOOKS_RETRY_SECONDS?.split(",").map(Number) ?? RETRY_SECONDS,
     dnsUrl: vars.HOOKS_DNS_URL || undefined,
     allowLoopback: String(vars.HOOKS_ALLOW_LOOPBACK) === "true",

@@ -13,6 +13,8 @@ export { FreeQuota } from "./billing/free-quota.ts";
 export { Ledger } from "./billing/ledger.ts";
 export { HookDirectory } from "./hooks/directory.ts";
 export { HookObject } from "./hooks/hook-object.ts";
+export { KnowledgeDirectory } from "./knowledge/directory.ts";
+export { KnowledgeObject } from "./knowledge/knowledge-object.ts";
 
 const store = new ModelStore();
 const app = createApp(store);

@@ -1,5 +1,7 @@
 /** A model that can run, wherever its files came from. */
+import type { Embedder } from "./engine/embed.ts";
 import type { Classifier } from "./engine/heads.ts";
+import type { Reader } from "./engine/reader.ts";
 import type { Recommender } from "./engine/recommender.ts";
 import type { Transformer } from "./engine/transformer.ts";
 import type { Task } from "./model/config.ts";
@@ -19,6 +21,8 @@ interface TextParts<Engine> {
 interface Parts {
   translation: TextParts<Transformer>;
   classification: TextParts<Classifier>;
+  embedding: TextParts<Embedder>;
+  "question-answering": TextParts<Reader>;
   recommendation: { engine: Recommender; catalogue: Catalogue };
 }
 

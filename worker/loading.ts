@@ -3,10 +3,9 @@
  * way, and hands the weights to the engine as they come, so that no second copy of them is ever whole in memory.
  * Keeps nothing: store.ts decides what is loaded and for how long.
  */
-import type { Classifier } from "./engine/heads.ts";
-import { loadClassifier, loadRecommender, loadTransformer } from "./engine/load.ts";
-import type { Transformer } from "./engine/transformer.ts";
+import { loadClassifier, loadEmbedder, loadReader, loadRecommender, loadTransformer } from "./engine/load.ts";
 import type { LoadedModel } from "./loaded-model.ts";
+import type { TextModelConfig } from "./model/config.ts";
 import { Catalogue, checkRecommenderMemory } from "./model/items.ts";
 import { type Manifest, type ManifestFile, MODEL_PREFIX, manifestKey, parseManifest } from "./model/manifest.ts";
 import { Tokenizer } from "./model/tokenizer.ts";
@@ -66,11 +65,7 @@ export async function loadModel(
   }
   const [tokenizer, engine] = await Promise.all([
     readTokenizer(bucket, files["tokenizer.json"]!),
-    weights<Transformer | Classifier>((stream) =>
-      config.task === "translation"
-        ? loadTransformer(config, stream, kernels)
-        : loadClassifier(config, stream, kernels),
-    ),
+    weights((stream) => loadTextEngine(config, stream, kernels)),
   ]);
   // The engine is the one of the configuration, which types cannot say.
   return { manifest, tokenizer, engine, readsScript: scriptTest(config.source_scripts) } as LoadedModel;
@@ -104,6 +99,23 @@ async function readWeights<Engine>(
   const engine = await load(stream);
   if (!verified) throw new Error(`${file.key}: the sha256 was not checked, the file was not read to its end`);
   return engine;
+}
+
+function loadTextEngine(
+  config: TextModelConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<LoadedModel<TextModelConfig["task"]>["engine"]> {
+  switch (config.task) {
+    case "translation":
+      return loadTransformer(config, weights, kernels);
+    case "classification":
+      return loadClassifier(config, weights, kernels);
+    case "question-answering":
+      return loadReader(config, weights, kernels);
+    case "embedding":
+      return loadEmbedder(config, weights, kernels);
+  }
 }
 
 async function openFile(bucket: R2Bucket, file: ManifestFile): Promise<ReadableStream<Uint8Array>> {

@@ -2,13 +2,14 @@
  * What the routes' definitions share, so that the document says the same of all of them: tags, who may call, bodies and
  * answers with examples that the compiler holds against their schemas. routes/document.ts serves the document.
  */
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { Problem, problemResponse } from "./errors.ts";
 
 /** The sections of the document, in its order. */
 export const TAGS = {
   text: { name: "Text", description: "What the models do" },
+  knowledge: { name: "Knowledge bases", description: "The operator's: what questions are answered from" },
   service: { name: "Service", description: "What is offered, and whether it runs" },
   account: { name: "Account", description: "What a customer's key may know of its account" },
   libretranslate: {
@@ -65,3 +66,18 @@ export const bodyProblems = {
   413: problemResponse("The body is too long"),
   415: problemResponse("The body is not JSON"),
 };
+
+/** What every route that asks for the admin key may answer. */
+export const adminProblems = {
+  401: problemResponse("The admin key is missing or wrong"),
+  403: problemResponse("The Worker has no admin key"),
+};
+
+/** A page of a list: what comes after `next_cursor` of the one before. */
+export const pageQuery = z.object({
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, "expected a next_cursor")
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+});

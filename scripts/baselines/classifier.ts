@@ -2,6 +2,7 @@
  * The linear baseline of a data set: a few settings tried, the one that is best on dev kept, its probabilities
  * calibrated there, and only then measured on test.
  */
+import { logSoftmax } from "../../worker/engine/heads.ts";
 import { classesOf, type LabelledText, type Splits } from "../data/classification.ts";
 import { answerOf, expectedCalibrationError, fitTemperature } from "../metrics/calibration.ts";
 import { type ClassificationQuality, type Labels, measureClassification } from "../metrics/classification.ts";
@@ -142,6 +143,11 @@ export function testBaseline(baseline: Baseline, test: LabelledText[]): Baseline
 /** Index of the most probable label of each text, and its calibrated probability. */
 export function answerTexts(baseline: Baseline, texts: string[]): { predicted: number; confidence: number }[] {
   return scoreTexts(baseline, texts).map((logits) => answerOf(logits, baseline.temperature));
+}
+
+/** Calibrated log_probs [classes] of each text. */
+export function logProbsOf(baseline: Baseline, texts: string[]): Float64Array[] {
+  return scoreTexts(baseline, texts).map((logits) => logSoftmax(logits, baseline.temperature));
 }
 
 /** Logits [classes] of each text. */

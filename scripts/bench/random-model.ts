@@ -37,6 +37,9 @@ export type ModelSizes = Partial<
   >
 >;
 
+/** About 20 million parameters: d_model 384, six layers and two, a vocabulary of 12,000. */
+export const LARGE_MODEL = { d_model: 384, d_ff: 1536, n_heads: 6, vocab_size: 12_000 };
+
 /** What both tasks share; sizes as of the shipped translation model. */
 const COMMON = {
   d_model: 128,

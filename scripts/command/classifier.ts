@@ -1,8 +1,9 @@
 /** Classifies lines with the Worker's own code. */
-import { chooseModel, classifyTexts, findHeads, type Plan, planClassification } from "../../worker/classify.ts";
+import { chooseModel, classifyTexts, findHeads } from "../../worker/classify.ts";
 import { loadClassifier } from "../../worker/engine/load.ts";
 import type { LoadedModel } from "../../worker/loaded-model.ts";
 import { isManifestFor, type Manifest } from "../../worker/model/manifest.ts";
+import { type Plan, planWindows } from "../../worker/plan-windows.ts";
 import { cleanText, scriptTest } from "../../worker/text/clean.ts";
 import { tokenizerOf, weightsOf } from "../publish/model-folder.ts";
 import { readKernels, readModels } from "./models.ts";
@@ -38,7 +39,7 @@ export async function openClassifier(options: CommonOptions & ClassifyOptions): 
     async answer(texts) {
       const plans = texts.map((text) => {
         try {
-          return planClassification([cleanText(text)], model)[0]!;
+          return planWindows([cleanText(text)], model)[0]!;
         } catch (error) {
           return toError(error);
         }

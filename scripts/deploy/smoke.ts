@@ -16,14 +16,14 @@ export async function smokeTest(
   billing: string,
   { waitMs = WAIT_MS, stepMs = STEP_MS } = {},
 ): Promise<string> {
-  const { path, body, text, readAnswer } = firstQuestion(config);
+  const { path, body, asked, readAnswer } = firstQuestion(config);
   const deadlineMs = Date.now() + waitMs;
   for (;;) {
     const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
     const response = await fetch(new URL(path, url), init).catch((error: Error) => error);
     if (response instanceof Response) {
       const answer = (await response.json().catch(() => ({}))) as FirstAnswer & { detail?: string };
-      if (response.ok) return `${text} → ${readAnswer(answer)}`;
+      if (response.ok) return `${asked} → ${readAnswer(answer)}`;
       // Without a key and without money, that is the right answer.
       if (billing === "on" && (response.status === 401 || response.status === 402)) {
         return `${response.status}, as it should without a key: ${answer.detail}`;

@@ -17,7 +17,7 @@ import type { LabelledText } from "../data/classification.ts";
 import { recordQuality } from "../export/card.ts";
 import { FloatClassifier } from "../float/classifier.ts";
 import { loadKernels } from "../kernels.ts";
-import { expectedCalibrationError } from "../metrics/calibration.ts";
+import { calibrationErrorByChance, expectedCalibrationError } from "../metrics/calibration.ts";
 import { measureClassification, type OutOfScopeQuality } from "../metrics/classification.ts";
 import { type Answer, engineClassifier } from "../metrics/classify.ts";
 import { cpuMs } from "../metrics/cpu-time.ts";
@@ -40,8 +40,10 @@ const SEED = 1;
 interface TaskFigures {
   accuracy: number;
   macro_f1: number;
-  /** Of the most probable label, 15 bins. */
+  /** Of the most probable label, 15 bins, over the texts of a class: how many are of none is not the model's to know. */
   calibration_error: number;
+  /** What it would be on average if each probability were exactly right. */
+  calibration_error_by_chance: number;
   out_of_scope?: OutOfScopeQuality;
   /** The same if the most probable label is always given, whatever its probability. */
   out_of_scope_without_threshold?: OutOfScopeQuality;
@@ -208,14 +210,19 @@ async function measure(
   const classes = labels.map((label) => (label === outOfScope ? null : label));
   const quality = (of: (answer: Answer) => number) => measureClassification(classes, expected, answers.map(of));
   const given = quality(({ predicted }) => predicted);
+  const inScope = answers
+    .map((answer, i) => ({ ...answer, index: expected[i]! }))
+    .filter(({ index }) => labels[index] !== outOfScope);
+  const confidences = inScope.map(({ confidence }) => confidence);
   const mostProbable = quality(({ best }) => best);
   return {
     accuracy: given.accuracy,
     macro_f1: given.macro_f1,
     calibration_error: expectedCalibrationError(
-      answers.map(({ confidence }) => confidence),
-      answers.map(({ best }, i) => best === expected[i]),
+      confidences,
+      inScope.map(({ best, index }) => best === index),
     ),
+    calibration_error_by_chance: calibrationErrorByChance(confidences, uniformStream(SEED)),
     ...(given.out_of_scope && {
       out_of_scope: given.out_of_scope,
       out_of_scope_without_threshold: mostProbable.out_of_scope!,
@@ -270,6 +277,7 @@ function formatReports(reports: TaskReport[]): string {
     "in scope",
     "oos recall",
     "ECE",
+    "by chance",
     "CPU ms/text",
   ];
   const rows = reports.flatMap(({ task, texts, labels, models }) =>
@@ -287,10 +295,11 @@ function formatReports(reports: TaskReport[]): string {
         percent(figures.macro_f1),
         ...scope(given),
         figures.calibration_error.toFixed(3),
+        figures.calibration_error_by_chance.toFixed(3),
         figures.ms_per_text.toFixed(3),
       ];
       const isSame = given?.out_of_scope_recall === mostProbable?.out_of_scope_recall;
-      return isSame ? [row] : [row, ["", `${name}, no threshold`, "", "", ...scope(mostProbable), "", ""]];
+      return isSame ? [row] : [row, ["", `${name}, no threshold`, "", "", ...scope(mostProbable), "", "", ""]];
     }),
   );
   return formatTable(titles, rows);

@@ -25,6 +25,20 @@ function kindRows(config: ModelConfig): Row[] {
       ["n_enc_layers, n_dec_layers", `${config.n_enc_layers}, ${config.n_dec_layers}`],
     ];
   }
+  if (config.task === "embedding") {
+    return [
+      ["languages", config.source_languages.join(", ")],
+      ["n_enc_layers", config.n_enc_layers],
+    ];
+  }
+  if (config.task === "question-answering") {
+    return [
+      ["languages", config.source_languages.join(", ")],
+      ["n_enc_layers", config.n_enc_layers],
+      ["max_seq_len, max_question_tokens", `${config.max_seq_len}, ${config.max_question_tokens}`],
+      ["max_answer_words", config.max_answer_words],
+    ];
+  }
   if (config.task === "recommendation") {
     return [
       ["items of a history, at most", config.max_seq_len],

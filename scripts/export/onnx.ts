@@ -14,6 +14,7 @@
  */
 import {
   type ClassificationConfig,
+  expectTask,
   expectTransformer,
   headSize,
   type ModelConfig,
@@ -35,8 +36,7 @@ export interface OnnxTranslation {
  */
 export function exportOnnx(config: ModelConfig, file: Uint8Array): Record<string, Uint8Array<ArrayBuffer>> {
   if (config.task === "classification") return { "model.onnx": exportClassification(config, file) };
-  if (config.task === "recommendation") throw new Error("export: expected a model that reads text, got a recommender");
-  const { encoder, decoder } = exportTranslation(config, file);
+  const { encoder, decoder } = exportTranslation(expectTask("translation", config), file);
   return { "encoder.onnx": encoder, "decoder.onnx": decoder };
 }
 

@@ -67,6 +67,22 @@ export function expectedCalibrationError(
   return error / confidences.length;
 }
 
+const CHANCE_RUNS = 200;
+
+/**
+ * The error that probabilities as these would show on average if they were exactly right: so many texts fall a little off
+ * by chance, few texts more than many. What is measured is good if it is near.
+ * @param uniform 0…1, for what is drawn
+ */
+export function calibrationErrorByChance(confidences: ArrayLike<number>, uniform: () => number): number {
+  let total = 0;
+  for (let run = 0; run < CHANCE_RUNS; run++) {
+    const right = Array.from(confidences, (confidence) => uniform() < confidence);
+    total += expectedCalibrationError(confidences, right);
+  }
+  return total / CHANCE_RUNS;
+}
+
 /** One text's logits, [classes], and the index of its class. */
 export interface ScoredText {
   logits: ArrayLike<number>;

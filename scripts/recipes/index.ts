@@ -1,13 +1,25 @@
 /** The recipes by id. A new shipped model is a file here and a line below. */
+
 import { beautyRecommend } from "./beauty-recommend.ts";
+import { embedEn } from "./embed-en.ts";
 import { lstmEn } from "./lstm-en.ts";
 import { multi30kEnDe } from "./multi30k-en-de.ts";
 import { multitaskEn } from "./multitask-en.ts";
 import { multitaskZh } from "./multitask-zh.ts";
+import { readerEn } from "./reader-en.ts";
 import type { Recipe } from "./recipe.ts";
 import { toysRecommend } from "./toys-recommend.ts";
 
-const RECIPES: Recipe[] = [multi30kEnDe, multitaskEn, multitaskZh, lstmEn, beautyRecommend, toysRecommend];
+const RECIPES: Recipe[] = [
+  multi30kEnDe,
+  multitaskEn,
+  multitaskZh,
+  lstmEn,
+  readerEn,
+  embedEn,
+  beautyRecommend,
+  toysRecommend,
+];
 
 /** @throws Error naming the recipes there are */
 export function findRecipe(id: string): Recipe {

@@ -46,7 +46,14 @@ export const multitaskEn: ClassificationRecipe = {
   heads: [
     { name: "topic", sets: [agNews], factor: 2 },
     { name: "politics", sets: [politics], factor: 0.7 },
-    { name: "sentiment", sets: [sst2, imdb], factor: 1.5 },
+    {
+      name: "sentiment",
+      sets: [sst2, imdb],
+      taught: {
+        name: "sentences of IMDB's reviews, labelled by multitask-en, lstm-en and a linear model",
+        licence: imdb.card.licence,
+      },
+    },
     { name: "intent", sets: [clinc150, outOfScope(someOf(trec, 1_000))], factor: 2.5 },
     { name: "banking_intent", sets: [banking77], factor: 2 },
     { name: "question_type", sets: [trec], factor: 1.5 },

@@ -3,12 +3,15 @@ import type {
   ClassificationConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
+  QuestionAnsweringConfig,
   RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
 import type { ClassificationSet } from "../data/classification.ts";
 import type { HistorySet } from "../data/histories.ts";
 import type { SentencePair } from "../data/multi30k.ts";
+import type { QuestionSet } from "../data/question-answering.ts";
+import type { PairSource } from "../data/text-pairs.ts";
 
 /** Where to find data sets: `dataDir` is a local mirror, tried first; otherwise they are downloaded once. */
 export interface DataOptions {
@@ -52,6 +55,8 @@ export interface HeadRecipe {
   name: string;
   /** Trained on all of them; dev and test are the first one's, and so are the labels. */
   sets: [ClassificationSet, ...ClassificationSet[]];
+  /** Texts that teachers labelled (scripts/data/taught.ts), for training only; what they are, for the card. */
+  taught?: { name: string; licence: string };
   /** Multiplies the head's part of an epoch: short texts with many classes need more, and cost little. Default: 1. */
   factor?: number;
 }
@@ -93,6 +98,53 @@ export interface ClassificationRecipe {
   };
 }
 
+export interface EmbeddingRecipe {
+  kind: "embedding";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** The model whose encoder and vocabulary it begins with; the network is of its sizes. */
+  from: string;
+  card: { description: string };
+  /** What is alike, and how many pairs of each an epoch has. */
+  sources: { source: PairSource; epochPairs: number }[];
+  /** Pairs are packed into rows of this many tokens, at most half of `slots` of them in a row. */
+  rowLength: number;
+  slots: number;
+  /** Probability that a token of a training text is left out. */
+  tokenDropout: number;
+  training: TrainingOptions;
+}
+
+export interface QuestionAnsweringRecipe {
+  kind: "question-answering";
+  /** Names the run and the model: `models/<id>`. */
+  id: string;
+  /** Everything of `config.json` that does not come out of the data or of training. */
+  config: Omit<QuestionAnsweringConfig, "card"> & { card: { description: string } };
+  /** The model whose vocabulary and encoder it begins with. */
+  from: string;
+  sets: QuestionSetUse[];
+  /** Contexts and questions are packed into rows of this many tokens, at most `slots` of them in a row. */
+  rowLength: number;
+  slots: number;
+  /** Probability that a word of a training question is left out. */
+  wordDropout: number;
+  /** Share of the training contexts of which only the sentences around an answer are read: more questions in the same time. */
+  cropped: number;
+  /** Questions of an epoch that are asked once more, of a context that does not answer them, as a share of all. */
+  unanswerable: number;
+  training: TrainingOptions;
+}
+
+/** What a recipe takes of a set of questions. Dev and test are those of all sets that have them. */
+export interface QuestionSetUse {
+  set: QuestionSet;
+  /** Questions of an epoch, drawn anew; default: all. */
+  epochQuestions?: number;
+  /** Where contexts are single sentences: up to so many others are put around each. */
+  amongOthers?: number;
+}
+
 export interface RecommendationRecipe {
   kind: "recommendation";
   /** Names the run and the model: `models/<id>`. */
@@ -103,4 +155,9 @@ export interface RecommendationRecipe {
   training: TrainingOptions;
 }
 
-export type Recipe = TranslationRecipe | ClassificationRecipe | RecommendationRecipe;
+export type Recipe =
+  | TranslationRecipe
+  | ClassificationRecipe
+  | QuestionAnsweringRecipe
+  | EmbeddingRecipe
+  | RecommendationRecipe;

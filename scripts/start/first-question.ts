@@ -4,16 +4,19 @@ import type { ModelConfig } from "../../worker/model/config.ts";
 export interface Question {
   path: string;
   body: Record<string, unknown>;
-  /** What is asked, for people. */
-  text: string;
+  /** What of the body to print. */
+  asked: string;
   /** The line to print of the answer's JSON. */
   readAnswer: (answer: FirstAnswer) => string;
 }
 
 /** What of an answer is looked at. */
 export interface FirstAnswer {
-  model: { id: string };
+  model: { id: string } | string;
   translations?: { text: string }[];
+  data?: { embedding: number[] }[];
+  answer?: string | null;
+  reason?: string | null;
   recommendations?: { id: string }[];
   classifications?: { tasks: Record<string, { label: string | null; reason: string | null }> }[];
 }
@@ -24,10 +27,16 @@ const TO_TRANSLATE: Record<string, string> = {
   de: "Ein Mann fährt auf der Straße Fahrrad.",
   fr: "Un homme fait du vélo dans la rue.",
 };
-/** Something to classify. */
+/** Something to classify, or to embed. */
 const TO_CLASSIFY: Record<string, string> = {
   en: "My card was charged twice and nobody answers my mails.",
   zh: "房间很干净，服务也很好，下次还会再来。",
+};
+
+/** Something to answer. */
+const TO_ANSWER = {
+  question: "When does the shop close on Saturdays?",
+  context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
 };
 
 export function firstQuestion(config: ModelConfig): Question {
@@ -36,7 +45,7 @@ export function firstQuestion(config: ModelConfig): Question {
     return {
       path: "/v1/recommend",
       body: { history, top_k: 5 },
-      text: `history: ${history.join(", ")}`,
+      asked: `history: ${history.join(", ")}`,
       readAnswer: ({ recommendations }) => recommendations!.map(({ id }) => id).join(", "),
     };
   }
@@ -46,15 +55,31 @@ export function firstQuestion(config: ModelConfig): Question {
     return {
       path: "/v1/translate",
       body: { text, source, target: config.target_languages[0]! },
-      text,
+      asked: text,
       readAnswer: ({ translations }) => translations![0]!.text,
     };
   }
+  if (config.task === "question-answering") {
+    return {
+      path: "/v1/answer",
+      body: TO_ANSWER,
+      asked: TO_ANSWER.question,
+      readAnswer: ({ answer, reason }) => answer ?? reason!,
+    };
+  }
   const text = TO_CLASSIFY[source] ?? "Hello.";
+  if (config.task === "embedding") {
+    return {
+      path: "/v1/embeddings",
+      body: { input: text },
+      asked: text,
+      readAnswer: ({ data }) => `a vector of ${data![0]!.embedding.length} numbers`,
+    };
+  }
   return {
     path: "/v1/classify",
     body: { text },
-    text,
+    asked: text,
     readAnswer: ({ classifications }) =>
       Object.entries(classifications![0]!.tasks)
         .map(([task, { label, reason }]) => `${task}: ${label ?? reason}`)

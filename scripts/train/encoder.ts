@@ -1,5 +1,5 @@
 /**
- * The encoder that a classifier of one's own begins with (`--from`): a shipped model's, its int8 weights made float
+ * The encoder that a classifier begins with (`--from`): a shipped model's, its int8 weights made float
  * again, which everyone has; or that of a run, from its best checkpoint.
  */
 import { existsSync } from "node:fs";
@@ -7,10 +7,12 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type EncoderClassificationConfig,
   expectTask,
   expectTransformer,
   parseConfigOf,
+  type QuestionAnsweringConfig,
 } from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
@@ -64,19 +66,27 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
   };
 }
 
-/** The parameters of a network with this encoder and new heads, flat. */
+/**
+ * The parameters of a network with this encoder and whatever else it has new, flat.
+ * @param heads "new", or "same": those of the same name and labels stay
+ */
 export function parametersFrom(
-  { tensors }: PretrainedEncoder,
-  config: ClassificationConfig,
+  { tensors, config: { heads: known } }: PretrainedEncoder,
+  config: ClassificationConfig | EmbeddingConfig | QuestionAnsweringConfig,
   seed: number,
+  heads: "new" | "same" = "new",
 ): Float32Array {
+  const kept = (heads === "same" && "heads" in config ? config.heads : []).filter(({ name, labels }) =>
+    known.some((head) => head.name === name && head.labels.join() === labels.join()),
+  );
   const slices = parameterSlices(config);
   const flat = new Float32Array(parameterCount(slices));
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
-    if (name.startsWith("heads.")) continue;
-    // Shorter texts need the first positions only.
-    const tensor = kind === "positions" ? tensors.get(name)?.subarray(0, length) : tensors.get(name);
+    // Positions are the same in every network, of longer texts only more.
+    if (kind === "positions" || /^(features|span)\./.test(name)) continue;
+    if (name.startsWith("heads.") && !kept.some((head) => name.startsWith(`heads.${head.name}.`))) continue;
+    const tensor = tensors.get(name);
     if (tensor?.length !== length) {
       throw new Error(
         `${name}: expected ${length} weights in the encoder to begin with, got ${tensor?.length ?? "none"}`,

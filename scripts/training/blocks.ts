@@ -10,7 +10,7 @@
  * jax-js arrays are moved, not shared: passing one consumes it, `.ref` keeps it.
  */
 import { lax, type Array as NdArray, nn, numpy as np } from "@jax-js/jax";
-import type { EncoderConfig } from "../../worker/model/config.ts";
+import { type EncoderConfig, FEATURES } from "../../worker/model/config.ts";
 
 /** Every weight by its name in `tensorSpecs()`; matrices [n, k]. */
 export type Params = Record<string, NdArray>;
@@ -150,9 +150,20 @@ export function embed(tokens: NdArray, positions: NdArray, params: Params, confi
   return embedding.mul(Math.sqrt(config.d_model)).add(position);
 }
 
+/** The sum of each token's rows of the table of features, [B·L, d_model] */
+function embedFeatures(feature: NdArray, params: Params): NdArray {
+  const [b, l, f] = feature.shape as [number, number, number];
+  const oneHot = feature
+    .reshape([b * l, f, 1])
+    .equal(np.arange(FEATURES).reshape([1, 1, FEATURES]))
+    .astype(np.float32);
+  return np.matmul(np.sum(oneHot, 1), params["features.weight"]!.ref);
+}
+
 /**
  * The encoder over packed rows.
  * @param tokens, segments and positions int32 [B, L]; segment 0 is padding; segments is kept, the others consumed
+ * @param feature int32 [B, L, F] rows of the table of features, −1 for none; consumed
  * @returns [B·L, d_model], normalized
  */
 export function encode(
@@ -162,9 +173,11 @@ export function encode(
   params: Params,
   config: EncoderConfig,
   dropout: Dropout,
+  feature?: NdArray,
 ): NdArray {
   const mask = segmentMask(segments.ref, segments.ref, false);
-  let x = dropout(embed(tokens, positions, params, config));
+  const embedded = embed(tokens, positions, params, config);
+  let x = dropout(feature ? embedded.add(embedFeatures(feature, params)) : embedded);
   for (let i = 0; i < config.n_enc_layers; i++) {
     const layer = `encoder.${i}`;
     x = x.ref.add(dropout(selfAttention(x, params, layer, mask.ref, config)));

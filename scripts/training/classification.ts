@@ -32,7 +32,7 @@ export function labelOffsets(config: ClassificationConfig): { offsets: number[];
 }
 
 /** [B·S, d_model]: the mean of each segment's encoder outputs h [B·L, d_model]; zeros where there is no segment. */
-function poolSegments(h: NdArray, segments: NdArray, slots: number): NdArray {
+export function poolSegments(h: NdArray, segments: NdArray, slots: number): NdArray {
   const [b, l] = segments.shape as [number, number];
   const numbers = np.arange(1, slots + 1).reshape([1, slots, 1]);
   const member = segments.reshape([b, 1, l]).equal(numbers).astype(np.float32);

@@ -2,18 +2,26 @@
  * The score on dev while training runs: of what would be shipped, the quantized network in the Worker's engine, so
  * that the checkpoint is chosen by what users get, and in seconds.
  */
+import { findSpans } from "../../worker/answer.ts";
 import { generate } from "../../worker/engine/generate.ts";
 import { classify } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadRecommender, loadTransformer } from "../../worker/engine/load.ts";
-import type { ClassificationConfig, RecommendationConfig, TranslationConfig } from "../../worker/model/config.ts";
+import { loadClassifier, loadReader, loadRecommender, loadTransformer } from "../../worker/engine/load.ts";
+import type {
+  ClassificationConfig,
+  QuestionAnsweringConfig,
+  RecommendationConfig,
+  TranslationConfig,
+} from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { Question } from "../data/histories.ts";
 import type { SentencePair } from "../data/multi30k.ts";
+import type { Paragraph } from "../data/question-answering.ts";
 import { quantizeModel } from "../export/quantize.ts";
 import { loadKernels } from "../kernels.ts";
 import { corpusBleu } from "../metrics/bleu.ts";
 import { rankingQuality } from "../metrics/ranking.ts";
 import { rankNext } from "../metrics/recommend.ts";
+import { spanScores } from "../metrics/span-f1.ts";
 import { translateAll } from "../metrics/translate.ts";
 import type { LabelledTokens } from "./text-batches.ts";
 
@@ -34,6 +42,32 @@ export async function createBleuScore(
     const search = (batch: number[][]) => generate(model, batch, { beamSize: 1, scores: false });
     const { translations } = await translateAll(search, tokenizer, sources);
     return corpusBleu(translations, [references]).score;
+  };
+}
+
+/** Word F1 in percent of the best span, whether the model believes it or not. */
+export async function createSpanScore(
+  config: QuestionAnsweringConfig,
+  tokenizer: Tokenizer,
+  paragraphs: Paragraph[],
+): Promise<Score> {
+  const kernels = await loadKernels();
+  const asked = paragraphs.flatMap(({ context, questions }) =>
+    questions.map(({ question, answers }) => ({
+      context,
+      question,
+      right: answers.map(({ start, end }) => context.slice(start, end)),
+    })),
+  );
+  return async (parameters) => {
+    const { file } = quantizeModel(config, parameters);
+    const engine = await loadReader(config, new Blob([file]).stream(), kernels);
+    let sum = 0;
+    for (const { context, question, right } of asked) {
+      const { spans } = await findSpans({ config, tokenizer, engine }, question, context);
+      sum += spanScores(spans[0]?.text ?? "", right).f1;
+    }
+    return (100 * sum) / asked.length;
   };
 }
 

@@ -15,6 +15,9 @@ export interface Slice extends TensorSpec {
   trainable: boolean;
 }
 
+/** Of an element of the table of features: less than one of an embedding as it is read, for a token has several. */
+const FEATURE_STD = 0.2;
+
 /** Where each tensor lies in the flat array. */
 export function parameterSlices(config: NetworkConfig): Slice[] {
   let offset = 0;
@@ -55,7 +58,9 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
       const std =
         name === "embedding.weight"
           ? 1 / Math.sqrt(embeddingSize)
-          : Math.sqrt(2 / (n + k)) / (endsBranch ? Math.sqrt(2 * depth) : 1);
+          : name === "features.weight"
+            ? FEATURE_STD
+            : Math.sqrt(2 / (n + k)) / (endsBranch ? Math.sqrt(2 * depth) : 1);
       for (let i = 0; i < length; i++) data[i] = normal() * std;
     }
   }

@@ -66,6 +66,7 @@ function networkOf(config: NetworkConfig): string {
   const decoder = config.task === "translation" ? config.n_dec_layers : 0;
   const own =
     config.model_type === "edge-slm-lstm" ? [config.d_embedding] : [config.d_ff, config.n_heads, config.activation];
+  const answers = config.task === "question-answering" ? config.max_answer_words : 0;
   const heads = config.task === "classification" ? config.heads.map(({ name, labels }) => ({ name, labels })) : [];
-  return JSON.stringify([d_model, n_enc_layers, decoder, vocab_size, max_seq_len, own, heads]);
+  return JSON.stringify([d_model, n_enc_layers, decoder, vocab_size, max_seq_len, own, heads, answers]);
 }

@@ -32,6 +32,8 @@ export interface SessionOptions extends DeviceChoice {
   task: TrainingTask;
   /** What the dev score is, e.g. "BLEU". */
   scoreName: string;
+  /** Names of tensors that stay as they are. */
+  frozen?: readonly string[];
   /** Writes over the random parameters, flat, of a run that begins. */
   initialize?(parameters: Float32Array): void | Promise<void>;
 }
@@ -41,7 +43,7 @@ export interface SessionOptions extends DeviceChoice {
  * @returns whether it came to the end, the best dev score and its step
  */
 export async function runSession(options: SessionOptions): Promise<{ done: boolean; score: number; step: number }> {
-  const { device, count, runDir, objective, training, task, scoreName, initialize } = options;
+  const { device, count, runDir, objective, training, task, scoreName, initialize, frozen = [] } = options;
   const { dropout, labelSmoothing } = training;
   const replicas = await createReplicas({ device, objective, regularization: { dropout, labelSmoothing } }, count);
   const stop = new AbortController();
@@ -59,6 +61,7 @@ export async function runSession(options: SessionOptions): Promise<{ done: boole
       onStep: view.onStep,
       onEvaluation: view.onEvaluation,
       signal: stop.signal,
+      frozen,
       ...(initialize && { initialize }),
     });
     view.stop();

@@ -111,7 +111,11 @@ export function* maskedBatches(
 const MASKED_SHARE = 0.15;
 
 /** Token ids, segments and positions; rows that are missing stay padding. */
-function fillTokens(rows: { tokens: number[] }[][], shape: TextShape, config: ClassificationConfig) {
+export function fillTokens(
+  rows: { tokens: number[] }[][],
+  shape: TextShape,
+  config: Pick<ClassificationConfig, "pad_token_id" | "eos_token_id">,
+) {
   const source = hostArray([shape.rows, shape.length], config.pad_token_id);
   const sourceSegment = hostArray([shape.rows, shape.length]);
   const sourcePosition = hostArray([shape.rows, shape.length]);

@@ -1,8 +1,9 @@
 /** Labelled texts of a recipe's heads → labels, and tokens with head and label by index. */
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import { classesOf, type LabelledText, type LoadedSet, separate } from "../data/classification.ts";
+import { readTaught } from "../data/taught.ts";
 import type { ClassificationRecipe, DataOptions } from "../recipes/recipe.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { uniformStream } from "./random.ts";
 import type { LabelledTokens } from "./text-batches.ts";
 
@@ -46,10 +47,21 @@ export async function loadHeads(recipe: ClassificationRecipe, data: DataOptions)
   return heads;
 }
 
+/** Heads with the texts that teachers labelled for them. @throws Error as of `readTaught` */
+export async function withTaught(recipe: ClassificationRecipe, heads: LoadedHead[]): Promise<LoadedHead[]> {
+  const all: LoadedHead[] = [];
+  for (const [i, head] of heads.entries()) {
+    const texts = recipe.heads[i]!.taught ? await readTaught(head.name) : [];
+    const rows = recipe.heads[i]!.taught ? [...head.rows, texts.length] : head.rows;
+    all.push({ ...head, train: [...head.train, ...texts], rows });
+  }
+  return all;
+}
+
 /** Tokens of one head's texts; a text without a token is left out. */
 export function encodeTexts(texts: LabelledText[], head: number, labels: string[], tokenizer: Tokenizer) {
   const index = new Map(labels.map((label, i) => [label, i]));
-  const encode = cachedEncode(tokenizer);
+  const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
   const encoded: LabelledTokens[] = [];
   for (const { text, label } of texts) {
     const tokens = encode(text);

@@ -2,12 +2,13 @@
  * Trains a classification recipe: the vocabulary on all its texts, the encoder on hidden tokens if the recipe says so,
  * then every head together. Pre-training is a run of its own, in `<run>/pretrained`.
  */
+
 import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { setTokenVectors } from "./begin-embedding.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
@@ -15,13 +16,15 @@ import { pretrainingTask } from "./pretraining-task.ts";
 import { type RunOptions, rowsPerStep } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import type { TextShape } from "./text-batches.ts";
-import { allWindows, encodeTexts, type LoadedHead, loadHeads } from "./texts.ts";
+import { allWindows, encodeTexts, type LoadedHead, loadHeads, withTaught } from "./texts.ts";
 
 /** Every so manyth text is held out of pre-training. */
 const HELD_OUT = 50;
+/** Of a checkpoint that no step was taken from. */
+const BEGINNING: Progress = { step: 0, epoch: 0, group: 0, bestScore: -1, bestStep: 0, elapsedS: 0 };
 
 /**
- * @param begin the parameters to begin with where the recipe does not pre-train, flat; default: random ones
+ * @param begin the parameters to begin with, flat; default: what the recipe's pre-training leaves, or random ones
  * @returns whether it came to the end, or was stopped
  */
 export async function trainClassification(
@@ -32,7 +35,7 @@ export async function trainClassification(
   const { id, pretraining } = recipe;
   const { runDir, device, count, data, epochs } = options;
   const training = { ...recipe.training, ...(epochs && { epochs }) };
-  const heads = await loadHeads(recipe, data);
+  const heads = await withTaught(recipe, await loadHeads(recipe, data));
   const plain = pretraining ? await pretraining.loadTexts(data) : [];
   const texts = () => [...heads.flatMap(({ train }) => train.map(({ text }) => text)), ...plain];
   const vocabulary = { vocabSize: recipe.config.vocab_size, lowercase: recipe.lowercase };
@@ -40,11 +43,11 @@ export async function trainClassification(
   const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
 
   const windows = () => {
-    const encode = cachedEncode(tokenizer);
+    const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
     return texts().flatMap((text) => allWindows(encode(text), recipe.rowLength - 1));
   };
   const hidden = pretraining?.hiddenTokens;
-  if (hidden && !(await nameHiddenTokens(recipe, hidden, config, windows(), options))) return false;
+  if (hidden && !begin && !(await nameHiddenTokens(recipe, hidden, config, windows(), options))) return false;
 
   const shape = shapeOf(recipe, rowsPerStep(training, device), count);
   const encode = (split: "train" | "dev") =>
@@ -76,10 +79,13 @@ export async function trainClassification(
     task,
     scoreName: "accuracy",
     initialize: async (parameters) => {
-      if (hidden)
+      if (begin) {
+        parameters.set(begin(config));
+        // The mean with what came of it may be better than either (export/average.ts).
+        await writeCheckpoint(join(runDir, "first.safetensors"), config, parameters, BEGINNING);
+      } else if (hidden)
         parameters.set((await readCheckpoint(join(pretrainedDir(runDir), "best.safetensors"), config)).parameters);
       else if (pretraining) setTokenVectors(parameters, config, windows(), training.seed);
-      else if (begin) parameters.set(begin(config));
     },
   });
   if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}`);
@@ -95,8 +101,12 @@ function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): Classifica
       // The strictest of them holds for the model; the card lists them all.
       licence: "see the training data",
       training_data: [
-        ...recipe.heads.flatMap(({ sets }, head) =>
-          sets.map(({ card }, set) => ({ name: card.name, licence: card.licence, rows: heads[head]!.rows[set]! })),
+        ...recipe.heads.flatMap(({ sets, taught }, head) =>
+          [...sets.map(({ card }) => card), ...(taught ? [taught] : [])].map(({ name, licence }, set) => ({
+            name,
+            licence,
+            rows: heads[head]!.rows[set]!,
+          })),
         ),
         ...(recipe.pretraining?.data ?? []),
       ],

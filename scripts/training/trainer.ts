@@ -60,6 +60,8 @@ export interface TrainerOptions {
   runDir: string;
   replicas: Replicas;
   epochs: number;
+  /** Names of tensors that stay as they are. */
+  frozen?: readonly string[];
   /** Writes over the random parameters, flat, of a run that begins. */
   initialize?(parameters: Float32Array): void | Promise<void>;
   onStep?(metrics: StepMetrics, totalSteps: number): void;
@@ -76,7 +78,11 @@ export async function train(options: TrainerOptions): Promise<Progress> {
   const { training, config, task, runDir, replicas, epochs } = options;
   const slices = parameterSlices(config);
   const { parameters } = replicas;
-  const optimizer = new AdamW(parameters.length, slices, {
+  const trained = slices.map((slice) => ({
+    ...slice,
+    trainable: slice.trainable && !options.frozen?.includes(slice.name),
+  }));
+  const optimizer = new AdamW(parameters.length, trained, {
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-9,

@@ -1,8 +1,8 @@
 /** Sentence pairs → packed batches of translation. */
 import type { TranslationConfig } from "../../worker/model/config.ts";
 import type { Tokenizer } from "../../worker/model/tokenizer.ts";
+import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { SentencePair } from "../data/multi30k.ts";
-import { cachedEncode } from "../tokenizer/word-cache.ts";
 import { epochRows, fits, type HostBatch, hostArray, type Packing, packRows } from "./batches.ts";
 
 /** Token ids without specials. */
@@ -75,7 +75,7 @@ function fillBatch(rows: TokenPair[][], shape: PairShape, config: TranslationCon
 
 /** Encodes pairs; those longer than a row are left out and counted. */
 export function encodePairs(pairs: SentencePair[], tokenizer: Tokenizer, shape: PairShape) {
-  const encode = cachedEncode(tokenizer);
+  const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
   const encoded: TokenPair[] = pairs.map(({ source, target }) => ({ source: encode(source), target: encode(target) }));
   const packing = pairPacking(shape);
   const kept = encoded.filter((pair) => fits(pair, packing));

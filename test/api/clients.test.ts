@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as deepl from "deepl-node";
 import { libreTranslate } from "libretranslate-ts";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildBundle } from "../../scripts/bench/worker/bundle.ts";
 import { type RunningWorker, startWorker } from "../../scripts/chaos/worker-process.ts";
@@ -24,6 +25,12 @@ const golden = JSON.parse(await readFile(path("../fixtures/tiny/golden.json"), "
   translation: string;
 };
 
+const goldenVectors = JSON.parse(await readFile(path("../fixtures/tiny-embedder/golden.json"), "utf8")) as {
+  text: string;
+  tokens: number[];
+  vector: number[];
+}[];
+
 let state: string;
 let open: RunningWorker;
 let shop: RunningWorker;
@@ -32,12 +39,15 @@ beforeAll(async () => {
   state = await mkdtemp(join(tmpdir(), "edge-slm-clients-"));
   const bundle = await buildBundle(join(state, "bundle"));
   const bucket = await openLocalBucket(state);
-  for (const id of ["tiny", "tiny-classifier"]) await publish(bucket, await readModelFolder(path(`../fixtures/${id}`)));
+  for (const id of ["tiny", "tiny-classifier", "tiny-embedder"])
+    await publish(bucket, await readModelFolder(path(`../fixtures/${id}`)));
   await bucket.close();
   open = await startWorker({ bundle, vars: {}, directory: state });
   shop = await startWorker({ bundle, vars: { BILLING: "on", ADMIN_KEY }, directory: join(state, "shop") });
   const shopBucket = await openLocalBucket(join(state, "shop"));
-  await publish(shopBucket, await readModelFolder(path("../fixtures/tiny")));
+  for (const id of ["tiny", "tiny-embedder"]) {
+    await publish(shopBucket, await readModelFolder(path(`../fixtures/${id}`)));
+  }
   await shopBucket.close();
 }, 180_000);
 
@@ -118,10 +128,51 @@ describe("libretranslate-ts", () => {
   });
 });
 
+describe("openai", () => {
+  const client = (url: string, apiKey = "any") => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+  const model = "tiny-embedder";
+
+  it("embeds a text and a list, as numbers and as it asks by itself, in base64", async () => {
+    const { text, vector } = goldenVectors[0]!;
+    const list = await client(open.url).embeddings.create({
+      model,
+      input: goldenVectors.slice(0, 3).map((one) => one.text),
+    });
+    expect(list).toMatchObject({ object: "list", model });
+    expect(list.data.map(({ index }) => index)).toEqual([0, 1, 2]);
+    for (const [i, { embedding }] of list.data.entries()) expect([...embedding]).toEqual(goldenVectors[i]!.vector);
+    const floats = await client(open.url).embeddings.create({ model, input: text, encoding_format: "float" });
+    expect(floats.data[0]!.embedding).toEqual(vector);
+    expect(floats.usage.prompt_tokens).toBe(goldenVectors[0]!.tokens.length);
+    const sized = await client(open.url).embeddings.create({ model, input: text, dimensions: vector.length });
+    expect([...sized.data[0]!.embedding]).toEqual(vector);
+  });
+
+  it("throws its own errors", async () => {
+    const create = (options: object, url = open.url, key?: string) =>
+      client(url, key).embeddings.create({ model, input: "a refund", ...options });
+    await expect(create({ model: "gpt-9" })).rejects.toThrow(OpenAI.NotFoundError);
+    await expect(create({ model: "gpt-9" })).rejects.toMatchObject({ code: "unknown_model", param: "model" });
+    await expect(create({ input: [[1, 2], [3]] })).rejects.toThrow(/tokens are of another model's vocabulary/);
+    await expect(create({ input: "" })).rejects.toThrow(OpenAI.BadRequestError);
+    await expect(create({ dimensions: 7 })).rejects.toThrow(/dimensions: expected 32/);
+    await expect(create({}, shop.url, "wrong")).rejects.toThrow(OpenAI.AuthenticationError);
+  });
+
+  it("pays with its key", async () => {
+    const key = await addCustomer("openai", 1_000);
+    const { data, response } = await client(shop.url, key)
+      .embeddings.create({ model, input: "a refund" })
+      .withResponse();
+    expect(data.data).toHaveLength(1);
+    expect(response.headers.get("charged-micro-usd")).toBe("10");
+  });
+});
+
 describe("examples/client.ts", () => {
   it("lists models, translates and classifies", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [path("../../examples/client.ts"), open.url]);
-    expect(stdout).toMatch(/^tiny: .+\ntiny-classifier: .+\n.*\(score -.*\)\n.*\(score -.*\)\n/);
+    expect(stdout).toMatch(/^tiny: .+\ntiny-classifier: .+\ntiny-embedder: .+\n.*\(score -.*\)\n.*\(score -.*\)\n/);
     expect(stdout).toMatch(/^sentiment: (negative|positive)$/m);
   });
 });

@@ -1,15 +1,26 @@
 /** The tiny fixtures in Node, in both kernel builds, and beside them the naive reference of the same weights. */
 import { readFileSync } from "node:fs";
+import type { Embedder } from "../../worker/engine/embed.ts";
 import type { Classifier } from "../../worker/engine/heads.ts";
-import { loadClassifier, loadRecommender, loadTransformer } from "../../worker/engine/load.ts";
+import {
+  loadClassifier,
+  loadEmbedder,
+  loadReader,
+  loadRecommender,
+  loadTransformer,
+} from "../../worker/engine/load.ts";
+import type { Reader } from "../../worker/engine/reader.ts";
 import type { Recommender } from "../../worker/engine/recommender.ts";
 import type { Transformer } from "../../worker/engine/transformer.ts";
 import {
+  type EmbeddingConfig,
   type EncoderClassificationConfig,
+  embeddingConfigSchema,
   expectTransformer,
   type LstmClassificationConfig,
   lstmClassificationConfigSchema,
   parseConfigOf,
+  type QuestionAnsweringConfig,
   type RecommendationConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
@@ -30,6 +41,21 @@ export const lstmConfig: LstmClassificationConfig = lstmClassificationConfigSche
   JSON.parse(read("tiny-lstm/config.json").toString()),
 );
 export const lstmWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-lstm/model.safetensors"));
+
+export const embedderConfig: EmbeddingConfig = embeddingConfigSchema.parse(
+  JSON.parse(read("tiny-embedder/config.json").toString()),
+);
+export const embedderWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-embedder/model.safetensors"));
+
+export function loadTinyEmbedder(build: Build = "relaxed"): Promise<Embedder> {
+  return loadEmbedder(embedderConfig, streamOf(embedderWeights), kernelsOf(build));
+}
+
+export const readerConfig: QuestionAnsweringConfig = parseConfigOf(
+  "question-answering",
+  read("tiny-reader/config.json").toString(),
+);
+export const readerWeights: Uint8Array<ArrayBuffer> = new Uint8Array(read("tiny-reader/model.safetensors"));
 
 export const recommenderConfig: RecommendationConfig = parseConfigOf(
   "recommendation",
@@ -75,6 +101,16 @@ export const referenceClassifier = (changes: Partial<EncoderClassificationConfig
 export function loadTinyLstm(build: Build = "relaxed"): Promise<Classifier> {
   return loadClassifier(lstmConfig, streamOf(lstmWeights), kernelsOf(build));
 }
+
+export function loadTinyReader(
+  build: Build = "relaxed",
+  changes: Partial<QuestionAnsweringConfig> = {},
+): Promise<Reader> {
+  return loadReader({ ...readerConfig, ...changes }, streamOf(readerWeights), kernelsOf(build));
+}
+
+export const referenceReader = (changes: Partial<QuestionAnsweringConfig> = {}): ReferenceModel =>
+  new ReferenceModel({ ...readerConfig, ...changes }, readerWeights);
 
 export function loadTinyRecommender(build: Build = "relaxed"): Promise<Recommender> {
   return loadRecommender(recommenderConfig, streamOf(recommenderWeights), kernelsOf(build));

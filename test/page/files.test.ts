@@ -69,7 +69,7 @@ describe("the pages' words", () => {
 
   it("are all used, and there is none that is not", async () => {
     const code = (await Promise.all(modules.filter((name) => name !== "page/texts.js").map(read))).join("\n");
-    const composed = /^(lang\.|classify\.(out_of_scope|below_threshold|no_text)$)/;
+    const composed = /^(lang\.|(classify|answer|knowledge)\.(out_of_scope|below_threshold|no_entries|no_text)$)/;
     for (const key of Object.keys(texts.en)) {
       expect(composed.test(key) || code.includes(`"${key}"`), `${key} is used`).toBe(true);
     }

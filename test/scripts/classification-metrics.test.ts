@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   answerOf,
   calibrationBins,
+  calibrationErrorByChance,
   expectedCalibrationError,
   fitTemperature,
   negativeLogLikelihood,
@@ -15,6 +16,7 @@ import {
   measureClassification,
   mostConfused,
 } from "../../scripts/metrics/classification.ts";
+import { uniformStream } from "../../scripts/training/random.ts";
 
 describe("measureClassification", () => {
   // scikit-learn's example of classification_report: y_true = [0, 1, 2, 2, 2], y_pred = [0, 0, 2, 2, 1].
@@ -110,6 +112,15 @@ describe("expected calibration error", () => {
     expect(expectedCalibrationError([0.95, 0.97, 0.5], [true, false, false])).toBeCloseTo((2 * 0.46 + 0.5) / 3, 12);
     // In one bin too high and too low cancel: |(0.96 + 0.98) / 2 − 0.5|.
     expect(expectedCalibrationError([0.96, 0.98], [true, false])).toBeCloseTo(0.47, 12);
+  });
+
+  test("exactly right probabilities are a little off by chance, fewer of them more", () => {
+    const of = (texts: number, confidence: number) =>
+      calibrationErrorByChance(Array(texts).fill(confidence), uniformStream(1));
+    expect(of(50, 1)).toBe(0);
+    // One bin: the mean distance of a share from 1/2, sqrt(2 / π) standard deviations.
+    expect(of(400, 0.5)).toBeCloseTo(Math.sqrt(2 / Math.PI) * Math.sqrt(0.25 / 400), 2);
+    expect(of(100, 0.8)).toBeGreaterThan(1.5 * of(900, 0.8));
   });
 
   test("a bin has its upper end", () => {

@@ -198,6 +198,19 @@ describe("the encoder to begin with", () => {
     }
     expect(() => parametersFrom(encoder, { ...config, d_ff: 2 * config.d_ff }, 1)).toThrow(/weights in the encoder/);
   });
+
+  test("on request with the heads that have the same labels", async () => {
+    const encoder = await readEncoder(fileURLToPath(new URL("../fixtures/tiny-classifier", import.meta.url)));
+    const [first, ...others] = encoder.config.heads;
+    const config = { ...encoder.config, heads: [first!, ...others.map((head) => ({ ...head, labels: ["x", "y"] }))] };
+    const same = parametersFrom(encoder, config, 1, "same");
+    const fresh = parametersFrom(encoder, config, 1);
+    for (const { name, offset, length } of parameterSlices(config)) {
+      const kept = !name.startsWith("heads.") || name.startsWith(`heads.${first!.name}.`);
+      const expected = kept ? encoder.tensors.get(name)!.slice(0, length) : fresh.slice(offset, offset + length);
+      expect(same.slice(offset, offset + length)).toEqual(expected);
+    }
+  });
 });
 
 describe("ownRecipe", () => {

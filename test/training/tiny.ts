@@ -2,12 +2,16 @@
 
 import { multi30kEnDe } from "../../scripts/recipes/multi30k-en-de.ts";
 import type { TranslationRecipe } from "../../scripts/recipes/recipe.ts";
+import type { EmbeddingPair } from "../../scripts/training/pair-batches.ts";
 import { uniformStream } from "../../scripts/training/random.ts";
+import type { SpanExample } from "../../scripts/training/span-batches.ts";
 import type { LabelledTokens } from "../../scripts/training/text-batches.ts";
 import type { TokenPair } from "../../scripts/training/translation-batches.ts";
 import type {
+  EmbeddingConfig,
   EncoderClassificationConfig,
   LstmClassificationConfig,
+  QuestionAnsweringConfig,
   RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
@@ -77,6 +81,61 @@ export const TINY_LSTM: LstmClassificationConfig = {
   n_enc_layers: 1,
   n_dec_layers: 1,
 };
+
+const { heads: _h, ...encoder } = TINY_CLASSIFIER;
+
+export const TINY_EMBEDDER: EmbeddingConfig = { ...encoder, task: "embedding" };
+
+/** Pairs of texts with the same first token, which is their group; the other tokens are random. */
+export function numberedPairs(count: number, seed: number, groups = 5): EmbeddingPair[] {
+  const uniform = uniformStream(seed);
+  const text = (group: number) => [
+    3 + group,
+    ...Array.from({ length: Math.floor(4 * uniform()) }, () => 3 + groups + Math.floor(uniform() * (17 - groups))),
+  ];
+  return Array.from({ length: count }, () => {
+    const group = Math.floor(uniform() * groups);
+    return { first: text(group), second: text(group), group };
+  });
+}
+
+export const TINY_READER: QuestionAnsweringConfig = {
+  ...encoder,
+  task: "question-answering",
+  max_question_tokens: 8,
+  max_answer_words: 3,
+  temperature: 1,
+  no_answer_below: 0.1,
+};
+
+/**
+ * Questions of one token, which stands in the context of several words; the answer is the word behind it, or none where it
+ * does not stand there. A word has one token or two.
+ */
+export function soughtWords(count: number, seed: number): SpanExample[] {
+  const uniform = uniformStream(seed);
+  const draw = (below: number) => Math.floor(uniform() * below);
+  return Array.from({ length: count }, () => {
+    const asked = 3 + draw(8);
+    const isThere = uniform() < 0.75;
+    const words = Array.from({ length: 3 + draw(5) }, () => Array.from({ length: 1 + draw(2) }, () => 11 + draw(9)));
+    const place = draw(words.length - 1);
+    if (isThere) words[place] = [asked];
+    const tokens = [asked, 2];
+    const features = [[1], [0]];
+    const [starts, ends]: [number[], number[]] = [[], []];
+    words.forEach((word, i) => {
+      starts.push(tokens.length);
+      tokens.push(...word);
+      ends.push(tokens.length - 1);
+      features.push(...word.map(() => [isThere && i === place ? 6 : 4, 8 + (i % 8)]));
+    });
+    tokens.push(2);
+    features.push([0]);
+    const golds: [number, number][] = isThere ? [[place + 1, place + 1]] : [];
+    return { tokens, features, separator: 1, starts, ends, firstWord: 0, golds };
+  });
+}
 
 /** Texts of random tokens; the first head tells whether there are more than three, the second what the first of them is. */
 export function countedTexts(count: number, seed: number, maxLength = 6): LabelledTokens[] {

@@ -6,7 +6,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { createApp } from "../../worker/app.ts";
 import type { Env } from "../../worker/env.ts";
-import { type ModelConfig, parseConfigOf } from "../../worker/model/config.ts";
+import { type ModelConfig, parseConfigOf, type QuestionAnsweringConfig } from "../../worker/model/config.ts";
 import {
   fileKey,
   type Manifest,
@@ -21,9 +21,15 @@ import tokenizerJson from "../fixtures/tiny/tokenizer.json?raw";
 import classifierConfigJson from "../fixtures/tiny-classifier/config.json?raw";
 import classifierWeightsUrl from "../fixtures/tiny-classifier/model.safetensors?url&inline";
 import classifierTokenizerJson from "../fixtures/tiny-classifier/tokenizer.json?raw";
+import embedderConfigJson from "../fixtures/tiny-embedder/config.json?raw";
+import embedderWeightsUrl from "../fixtures/tiny-embedder/model.safetensors?url&inline";
+import embedderTokenizerJson from "../fixtures/tiny-embedder/tokenizer.json?raw";
 import lstmConfigJson from "../fixtures/tiny-lstm/config.json?raw";
 import lstmWeightsUrl from "../fixtures/tiny-lstm/model.safetensors?url&inline";
 import lstmTokenizerJson from "../fixtures/tiny-lstm/tokenizer.json?raw";
+import readerConfigJson from "../fixtures/tiny-reader/config.json?raw";
+import readerWeightsUrl from "../fixtures/tiny-reader/model.safetensors?url&inline";
+import readerTokenizerJson from "../fixtures/tiny-reader/tokenizer.json?raw";
 import recommenderConfigJson from "../fixtures/tiny-recommender/config.json?raw";
 import recommenderItems from "../fixtures/tiny-recommender/items.txt?raw";
 import recommenderWeightsUrl from "../fixtures/tiny-recommender/model.safetensors?url&inline";
@@ -52,6 +58,18 @@ const lstm: Fixture = {
   config: parseConfigOf("classification", lstmConfigJson),
   vocabulary: lstmTokenizerJson,
   weightsUrl: lstmWeightsUrl,
+};
+
+const embedder: Fixture = {
+  config: parseConfigOf("embedding", embedderConfigJson),
+  vocabulary: embedderTokenizerJson,
+  weightsUrl: embedderWeightsUrl,
+};
+
+const reader: Fixture = {
+  config: parseConfigOf("question-answering", readerConfigJson),
+  vocabulary: readerTokenizerJson,
+  weightsUrl: readerWeightsUrl,
 };
 
 const recommender: Fixture = {
@@ -87,6 +105,16 @@ export function putClassifier(id: string, options: ModelOptions<typeof classifie
 /** The same of the long short-term memories. */
 export function putLstm(id: string): Promise<Manifest> {
   return putFixture(lstm, id, {});
+}
+
+/** The same of the one for embedding. */
+export function putEmbedder(id: string): Promise<Manifest> {
+  return putFixture(embedder, id, {});
+}
+
+/** The same of the reader. */
+export function putReader(id: string, options: ModelOptions<QuestionAnsweringConfig> = {}): Promise<Manifest> {
+  return putFixture(reader, id, options);
 }
 
 /** The same of the one for recommendation. */
@@ -147,6 +175,8 @@ export interface Client {
   translate: (body: object) => Promise<Response>;
   /** POSTs to /v1/classify. */
   classify: (body: object) => Promise<Response>;
+  /** POSTs to /v1/answer. */
+  answer: (body: object) => Promise<Response>;
   /** POSTs to /v1/recommend. */
   recommend: (body: object) => Promise<Response>;
 }
@@ -171,6 +201,7 @@ export function makeClient(bindings: Partial<Env> = {}): Client {
     request,
     translate: (body) => post("/v1/translate", { source: "en", target: "de", ...body }),
     classify: (body) => post("/v1/classify", body),
+    answer: (body) => post("/v1/answer", body),
     recommend: (body) => post("/v1/recommend", body),
   };
 }

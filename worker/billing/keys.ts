@@ -6,7 +6,7 @@
  * Only a SHA-256 is stored. A secret of 160 random bits cannot be guessed, so a slow hash would protect nothing more.
  */
 
-export const SCOPES = ["translate", "classify", "recommend", "usage"] as const;
+export const SCOPES = ["translate", "classify", "embed", "answer", "recommend", "usage"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export const ACCOUNT_PATTERN = /^[a-z0-9][a-z0-9-]{0,31}$/;

@@ -13,6 +13,8 @@ import type { Refusal, ReserveRequest, SettleRequest, Ticket } from "./reservati
 const SCOPE_OF: Record<Task, Scope> = {
   translation: "translate",
   classification: "classify",
+  embedding: "embed",
+  "question-answering": "answer",
   recommendation: "recommend",
 };
 

@@ -16,6 +16,8 @@ export interface Price {
 const STANDARD: Record<Task, Price> = {
   translation: { perThousandCharacters: 1_000, minimum: 100 },
   classification: { perThousandCharacters: 500, minimum: 50 },
+  embedding: { perThousandCharacters: 100, minimum: 10 },
+  "question-answering": { perThousandCharacters: 500, minimum: 50 },
   /** Characters of the ids that are sent. */
   recommendation: { perThousandCharacters: 500, minimum: 50 },
 };

@@ -96,6 +96,11 @@ export class Blocks {
     this.#runtime.embed(this.#embedding, token, Math.sqrt(d_model), this.#positions + position * d_model * F32, x);
   }
 
+  /** x += table[row], one row. */
+  addFeature(table: Linear, row: number, x: Address): void {
+    this.#runtime.embed(table, row, 1, x, x);
+  }
+
   /** h = LN(x) */
   normalize(norm: Norm, rows: number, { x, h }: RunState): void {
     const { d_model, layer_norm_eps } = this.#config;

@@ -6,6 +6,7 @@
 import type { EncoderConfig } from "../model/config.ts";
 import { type Blocks, F32, type RunState } from "./blocks.ts";
 import { checkTokens } from "./check-tokens.ts";
+import type { Linear } from "./runtime.ts";
 import type { EncoderWeights } from "./weights.ts";
 
 /**
@@ -13,6 +14,14 @@ import type { EncoderWeights } from "./weights.ts";
  * layer (attention, norms, quantization, calls), measured on the tiny fixture.
  */
 const LAYER_MACS = 45_000;
+
+/** What is added to the vectors of tokens before the first layer. */
+export interface Features {
+  /** [features, d_model] */
+  table: Linear;
+  /** Rows of the table for each token of each text. */
+  rows: readonly (readonly (readonly number[])[])[];
+}
 
 export class Encoder {
   readonly #config: EncoderConfig;
@@ -33,10 +42,11 @@ export class Encoder {
 
   /**
    * @param texts [T] token ids each, end token included
+   * @param features of the tokens, if the model has any
    * @returns the run state; its `h` holds the normalized outputs of the texts one behind the other, [ΣT, d_model] f32
    * @throws RangeError as of `checkTokens`
    */
-  encode(texts: readonly (readonly number[])[]): RunState {
+  encode(texts: readonly (readonly number[])[], features?: Features): RunState {
     for (const tokens of texts) checkTokens(tokens, this.#config);
     const { d_model } = this.#config;
     const blocks = this.#blocks;
@@ -45,8 +55,13 @@ export class Encoder {
     const { x } = state;
     const rowBytes = d_model * F32;
     let row = 0;
-    for (const tokens of texts) {
-      for (const [position, token] of tokens.entries()) blocks.embed(token, position, x + row++ * rowBytes);
+    for (const [text, tokens] of texts.entries()) {
+      for (const [position, token] of tokens.entries()) {
+        const at = x + row++ * rowBytes;
+        blocks.embed(token, position, at);
+        if (!features) continue;
+        for (const feature of features.rows[text]![position]!) blocks.addFeature(features.table, feature, at);
+      }
     }
     for (const { self, feedForward } of this.#weights.layers) {
       blocks.projectQkv(self, count, state);

@@ -4,7 +4,9 @@
  */
 import {
   type ClassificationConfig,
+  type EmbeddingConfig,
   type ModelConfig,
+  type QuestionAnsweringConfig,
   type RecommendationConfig,
   type TranslationConfig,
   tensorSpecs,
@@ -20,10 +22,12 @@ import {
   TILE_K,
   TILE_N,
 } from "../model/format.ts";
+import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
 import { MeanEncoder } from "./mean-encoder.ts";
 import { type NeighbourAddresses, Neighbours } from "./neighbours.ts";
+import { Reader } from "./reader.ts";
 import { Recommender } from "./recommender.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
@@ -78,6 +82,30 @@ export async function loadClassifier(
     encoder,
     config.heads.map(({ name }) => found.linear(`heads.${name}`)),
   );
+}
+
+/** Loads a model for embedding; parameters and errors as of `loadTransformer`. */
+export async function loadEmbedder(
+  config: EmbeddingConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Embedder> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Embedder(config, runtime, new MeanEncoder(config, runtime, found.common(config.n_enc_layers)));
+}
+
+/** Loads a reader; parameters and errors as of `loadTransformer`. */
+export async function loadReader(
+  config: QuestionAnsweringConfig,
+  weights: ReadableStream<Uint8Array>,
+  kernels: WebAssembly.Module,
+): Promise<Reader> {
+  const { runtime, found } = await loadWeights(config, weights, kernels);
+  return new Reader(config, runtime, {
+    ...found.common(config.n_enc_layers),
+    features: found.matrix("features"),
+    span: found.linear("span"),
+  });
 }
 
 /** Loads a model for recommendation; parameters and errors as of `loadTransformer`. */

@@ -3,8 +3,12 @@
  * an abort is noticed.
  */
 
-/** About 10 ms of work; in workerd, the turn itself takes one or two, and with 3 ms that was a quarter of the time. */
-const DEFAULT_MACS_PER_TURN = 300e6;
+/**
+ * 12 to 20 ms of work. In workerd the turn itself takes more than one: only timers let another request in (measured
+ * beside message channels, streams, digests, the cache), and nothing wakes them sooner. Half as much work a turn made a
+ * tenth of the time turns.
+ */
+const DEFAULT_MACS_PER_TURN = 600e6;
 
 export interface TurnOptions {
   /** Aborting it ends the computation at its next step; the promise rejects with its reason. */

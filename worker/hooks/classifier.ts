@@ -2,9 +2,10 @@
  * Classifies the texts of events: many in one pass, and where one of them breaks the pass, each alone, so that only
  * that one fails.
  */
-import { chooseModel, classifyTexts, planClassification } from "../classify.ts";
+import { chooseModel, classifyTexts } from "../classify.ts";
 import { Problem } from "../errors.ts";
 import type { LoadedModel } from "../loaded-model.ts";
+import { planWindows } from "../plan-windows.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { cleanText } from "../text/clean.ts";
 import type { EventAnswer } from "./event-store.ts";
@@ -49,7 +50,7 @@ export async function answerTexts(
 async function answerTogether(model: LoadedModel<"classification">, task: string, texts: string[]) {
   const { id, version } = model.manifest;
   const options = { tasks: [task], topK: TOP_K, threshold: 0, explain: false, signal: new AbortController().signal };
-  const classifications = await classifyTexts(planClassification(texts, model), model, options);
+  const classifications = await classifyTexts(planWindows(texts, model), model, options);
   return classifications.map(({ tasks }): EventAnswer => ({ model: { id, version }, task, answer: tasks[task]! }));
 }
 

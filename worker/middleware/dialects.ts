@@ -1,5 +1,5 @@
 /**
- * Routes that speak as another service does, for its clients: LibreTranslate's and DeepL's. Here are their paths and
+ * Routes that speak as another service does, for its clients: LibreTranslate's, DeepL's and OpenAI's. Here are their paths and
  * the form that their clients expect errors in; the work behind them, its limits and its price are as everywhere.
  */
 import type { App } from "../context.ts";
@@ -24,6 +24,25 @@ const DEEPL_STATUS: Partial<Record<ProblemKind, number>> = {
 const renderDeepl: ProblemRenderer = (problem) =>
   answer(problem, DEEPL_STATUS[problem.kind] ?? problem.status, { message: problem.message });
 
+/** OpenAI answers `{ error }` (https://platform.openai.com/docs/guides/error-codes). */
+const OPENAI_TYPES: Partial<Record<number, string>> = {
+  401: "authentication_error",
+  402: "insufficient_quota",
+  403: "permission_error",
+  429: "rate_limit_error",
+};
+const renderOpenai: ProblemRenderer = (problem) => {
+  const type = OPENAI_TYPES[problem.status] ?? (problem.status < 500 ? "invalid_request_error" : "server_error");
+  const error = { message: problem.message, type, param: parameterOf(problem), code: problem.kind };
+  return answer(problem, problem.status, { error });
+};
+
+/** The first field that is wrong, if one is. */
+function parameterOf({ extensions, message }: Problem): string | null {
+  const [first] = (extensions.errors ?? []) as { pointer: string }[];
+  return first?.pointer.split("/")[1] ?? /^([a-z_]+): /.exec(message)?.[1] ?? null;
+}
+
 function answer({ headers }: Problem, status: number, body: object): Response {
   return Response.json(body, { status, headers });
 }
@@ -34,6 +53,7 @@ export const DIALECTS = {
     renderProblem: renderLibreTranslate,
   },
   deepl: { paths: ["/v2/*"], renderProblem: renderDeepl },
+  openai: { paths: ["/v1/embeddings"], renderProblem: renderOpenai },
 };
 
 export function addDialects(app: App): void {

@@ -146,6 +146,38 @@ export const classificationConfigSchema = z.discriminatedUnion("model_type", [
   lstmClassificationConfigSchema,
 ]);
 
+/** The vector of a text is the mean of the encoder's outputs, of length 1; near ones are of texts that mean the same. */
+export const embeddingConfigSchema = z
+  .object({ model_type: z.literal("edge-slm-encoder"), task: z.literal("embedding"), ...encoder })
+  .refine(headsFit, HEADS_FIT);
+
+/** Rows of the table of features; reading.ts says which is what. */
+export const FEATURES = 32;
+
+/**
+ * A reader: the encoder over a question, a separator and a context, and over each of its outputs two logits, how well an
+ * answer begins and how well it ends there. What it is given is in reading.ts.
+ */
+export const questionAnsweringConfigSchema = z
+  .object({
+    model_type: z.literal("edge-slm-encoder"),
+    task: z.literal("question-answering"),
+    ...encoder,
+    /** A longer question is cut. */
+    max_question_tokens: size,
+    /** Words and marks of an answer, at most. */
+    max_answer_words: size.max(64),
+    /** Scores are divided by it before the softmax over the spans, so that probabilities mean what they say. */
+    temperature: z.number().positive(),
+    /** Where an answer is less sure than this, there is none. Chosen at export. */
+    no_answer_below: z.number().min(0).max(1),
+  })
+  .refine(headsFit, HEADS_FIT)
+  .refine((c) => 2 * (c.max_question_tokens + 2) <= c.max_seq_len, {
+    path: ["max_question_tokens"],
+    error: "expected less than half of max_seq_len, so that a context has room beside a question",
+  });
+
 /**
  * Over the items of a history, oldest first: vocab_size are those of the catalogue, most frequent first, so that the first
  * of them are what a new user is shown; of a history the latest max_seq_len are read. Positions are learned and count from
@@ -178,6 +210,8 @@ export const recommendationConfigSchema = z
 export const modelConfigSchema = z.discriminatedUnion("task", [
   translationConfigSchema,
   classificationConfigSchema,
+  embeddingConfigSchema,
+  questionAnsweringConfigSchema,
   recommendationConfigSchema,
 ]);
 
@@ -185,13 +219,20 @@ export type TranslationConfig = z.infer<typeof translationConfigSchema>;
 export type EncoderClassificationConfig = z.infer<typeof encoderClassificationConfigSchema>;
 export type LstmClassificationConfig = z.infer<typeof lstmClassificationConfigSchema>;
 export type ClassificationConfig = EncoderClassificationConfig | LstmClassificationConfig;
+export type EmbeddingConfig = z.infer<typeof embeddingConfigSchema>;
+export type QuestionAnsweringConfig = z.infer<typeof questionAnsweringConfigSchema>;
 export type RecommendationConfig = z.infer<typeof recommendationConfigSchema>;
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type Task = ModelConfig["task"];
 /** The configuration of a model for one task. */
 export type ConfigOf<T extends Task> = Extract<ModelConfig, { task: T }>;
 /** Those of a transformer. */
-export type TransformerConfig = TranslationConfig | EncoderClassificationConfig | RecommendationConfig;
+export type TransformerConfig =
+  | TranslationConfig
+  | EncoderClassificationConfig
+  | EmbeddingConfig
+  | QuestionAnsweringConfig
+  | RecommendationConfig;
 /** Of a model that reads text. */
 export type TextModelConfig = Exclude<ModelConfig, RecommendationConfig>;
 /** The part of a configuration that the encoder needs. */
@@ -332,9 +373,14 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
     feedForward(layer);
   }
   norm("encoder.norm");
-  if (config.task === "recommendation") return specs;
+  if (config.task === "embedding" || config.task === "recommendation") return specs;
   if (config.task === "classification") {
     for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
+    return specs;
+  }
+  if (config.task === "question-answering") {
+    specs.push({ name: "features.weight", shape: [FEATURES, d_model], kind: "matrix" });
+    linear("span", 2, d_model);
     return specs;
   }
   for (let i = 0; i < config.n_dec_layers; i++) {

@@ -2,9 +2,14 @@
  * What a model is, part 3: `tokenizer.json`, text to token ids and back, over `@huggingface/tokenizers`.
  *
  * Adds two things to the library: special tokens are never read out of a text (a caller who writes `</s>` gets
- * those four characters translated, not the end of the sentence), and never written into one.
+ * those four characters translated, not the end of the sentence), and never written into one. And it remembers words,
+ * where that changes nothing.
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { cacheWords, readsWordByWord, type TokenizerSteps } from "./word-cache.ts";
+
+/** Words remembered: the frequent ones of a language, in half a megabyte. */
+const CACHED_WORDS = 4_096;
 
 interface AddedToken {
   id: number;
@@ -12,13 +17,23 @@ interface AddedToken {
   special: boolean;
 }
 
+interface TokenizerJson extends TokenizerSteps {
+  added_tokens?: AddedToken[];
+}
+
 export class Tokenizer {
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #specialIds: Set<number>;
+  /** Token ids of a text, without special tokens. */
+  readonly encode: (text: string) => number[];
 
-  private constructor(tokenizer: HuggingFaceTokenizer, specialIds: Set<number>) {
-    this.#tokenizer = tokenizer;
-    this.#specialIds = specialIds;
+  private constructor(json: TokenizerJson) {
+    const added = json.added_tokens ?? [];
+    const ordinary = added.filter((token) => !token.special);
+    this.#tokenizer = new HuggingFaceTokenizer({ ...json, added_tokens: ordinary }, {});
+    this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+    const encode = (text: string) => this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    this.encode = ordinary.length === 0 && readsWordByWord(json) ? cacheWords(encode, CACHED_WORDS) : encode;
   }
 
   /**
@@ -27,20 +42,11 @@ export class Tokenizer {
    */
   static fromJson(text: string): Tokenizer {
     try {
-      const json = JSON.parse(text) as { added_tokens?: AddedToken[] };
-      const added = json.added_tokens ?? [];
-      const ordinary = { ...json, added_tokens: added.filter((token) => !token.special) };
-      const special = new Set(added.filter((token) => token.special).map((token) => token.id));
-      return new Tokenizer(new HuggingFaceTokenizer(ordinary, {}), special);
+      return new Tokenizer(JSON.parse(text) as TokenizerJson);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`tokenizer.json: expected a Hugging Face tokenizer; ${reason}`, { cause });
     }
-  }
-
-  /** Token ids of a text, without special tokens. */
-  encode(text: string): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
   /** The text of token ids; special tokens are left out, a piece of a character at the end comes out as U+FFFD. */

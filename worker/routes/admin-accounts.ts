@@ -11,7 +11,7 @@ import type { App } from "../context.ts";
 import type { Env } from "../env.ts";
 import { Problem, problemResponse } from "../errors.ts";
 import { requireAdmin } from "../middleware/admin.ts";
-import { bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
+import { adminProblems, bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
 import { daysOf, dayTotals } from "./account.ts";
 
 const accountSchema = z.string().regex(ACCOUNT_PATTERN, "expected 1 to 32 of a–z, 0–9 and -");
@@ -83,10 +83,6 @@ const movedSchema = z.object({
   credit: z.int(),
 });
 
-const adminProblems = {
-  401: problemResponse("The operator's key is missing or wrong"),
-  403: problemResponse("The operator's routes are closed"),
-};
 const malformed = { 400: problemResponse("The request is malformed") };
 const noAccount = { 404: problemResponse("There is no such account or key") };
 const problems = { ...adminProblems, ...noAccount };
@@ -104,7 +100,7 @@ const exampleAccount: z.infer<typeof overviewSchema> = {
     {
       id: "k7wq2m5a",
       name: "website",
-      scopes: ["translate", "classify", "recommend", "usage"],
+      scopes: ["translate", "classify", "embed", "answer", "recommend", "usage"],
       created: "2026-11-24T12:00:00.000Z",
       expires: null,
       revoked: null,

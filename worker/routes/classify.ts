@@ -2,11 +2,12 @@
  * `POST /v1/classify`: texts in, labels with probabilities out.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { type Classification, chooseModel, classifyTexts, planClassification } from "../classify.ts";
+import { type Classification, chooseModel, classifyTexts } from "../classify.ts";
 import type { App } from "../context.ts";
 import { paymentResponses, problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
+import { planWindows } from "../plan-windows.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { cleanText } from "../text/clean.ts";
 
@@ -140,7 +141,7 @@ export function addClassify(app: App) {
       watch.lap("load_ms");
       await lease.enter(1);
       watch.lap("queue_ms");
-      const plan = planClassification(texts, lease.model);
+      const plan = planWindows(texts, lease.model);
       const classifications = await classifyTexts(plan, lease.model, {
         tasks: tasks ?? config.heads.map(({ name }) => name),
         topK: request.top_k,

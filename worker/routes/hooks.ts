@@ -21,7 +21,7 @@ import { hookObjectOf } from "../hooks/hook-object.ts";
 import { createHook, describeSecrets, updateHook } from "../hooks/management.ts";
 import { describeAnswer } from "../hooks/payload.ts";
 import { requireAdmin } from "../middleware/admin.ts";
-import { bodyProblems, jsonAnswer, jsonBody, needsAdmin, TAGS } from "../openapi.ts";
+import { adminProblems, bodyProblems, jsonAnswer, jsonBody, needsAdmin, pageQuery, TAGS } from "../openapi.ts";
 
 const time = z.iso.datetime();
 
@@ -101,21 +101,10 @@ export const dryRunSchema = z.object({
 
 const hookId = z.object({ id: z.string() });
 const eventId = z.object({ id: z.string(), event: z.string() });
-const page = {
-  cursor: z
-    .string()
-    .regex(/^\d{1,15}$/, "expected a next_cursor")
-    .optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-};
 const nextCursor = z.string().nullable();
 
 const guarded = { tags: [TAGS.hooks.name], security: needsAdmin };
 const malformed = { 400: problemResponse("The request is malformed") };
-const adminProblems = {
-  401: problemResponse("The admin key is missing or wrong"),
-  403: problemResponse("The Worker has no admin key"),
-};
 const problems = { ...adminProblems, 404: problemResponse("There is no such hook or event") };
 
 const exampleSettings: z.input<typeof createSchema> = {
@@ -191,7 +180,7 @@ const listRoute = createRoute({
   path: "/v1/hooks",
   operationId: "listHooks",
   summary: "The hooks, oldest first",
-  request: { query: z.object(page) },
+  request: { query: pageQuery },
   responses: {
     200: jsonAnswer("The hooks", z.object({ hooks: z.array(hookSchema), next_cursor: nextCursor }), {
       hooks: [exampleHook],
@@ -304,7 +293,7 @@ const eventsRoute = createRoute({
   request: {
     params: hookId,
     query: z.object({
-      ...page,
+      ...pageQuery.shape,
       status: z.enum(EVENT_STATUSES).optional(),
       label: z.string().optional(),
       type: z.string().optional().openapi({ description: "The sender's kind of event" }),

@@ -163,7 +163,7 @@ export function addLibreTranslate(app: App) {
       texts: isList ? q : [q],
       source: isAuto ? undefined : source,
       target,
-      ...(alternatives === 0 ? {} : { beamSize: Math.min(alternatives, MAX_ALTERNATIVES) + 1 }),
+      alternatives: Math.min(alternatives, MAX_ALTERNATIVES),
     });
     const each = <T>(read: (text: TranslatedText) => T): T | T[] => {
       return isList ? translated.map(read) : read(translated[0]!);

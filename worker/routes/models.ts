@@ -60,6 +60,34 @@ const classifierSchema = z
   })
   .openapi("ClassificationModel");
 
+const embedderSchema = z
+  .object({
+    ...common,
+    task: z.literal("embedding"),
+    dimensions: z.int().openapi({ description: "Of a vector" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z.int().openapi({ description: "Tokens of one window; the vector of a longer text is their mean" }),
+    }),
+  })
+  .openapi("EmbeddingModel");
+
+const readerSchema = z
+  .object({
+    ...common,
+    task: z.literal("question-answering"),
+    no_answer_below: z
+      .number()
+      .openapi({ description: "An answer that is less sure is none, if the request says nothing" }),
+    size: z.object({
+      ...size,
+      max_seq_len: z
+        .int()
+        .openapi({ description: "Tokens of question and window; longer contexts are read in several" }),
+    }),
+  })
+  .openapi("QuestionAnsweringModel");
+
 const recommenderSchema = z
   .object({
     ...common,
@@ -74,7 +102,7 @@ const recommenderSchema = z
   .openapi("RecommendationModel");
 
 const modelSchema = z
-  .discriminatedUnion("task", [translatorSchema, classifierSchema, recommenderSchema])
+  .discriminatedUnion("task", [translatorSchema, classifierSchema, readerSchema, embedderSchema, recommenderSchema])
   .openapi("Model");
 
 const modelsRoute = createRoute({
@@ -129,6 +157,10 @@ function describe({ id, version, config, files }: Manifest): z.infer<typeof mode
   if (config.task === "translation") {
     const { task, target_languages, n_dec_layers } = config;
     return { ...common, task, target_languages, size: { ...size, n_dec_layers } };
+  }
+  if (config.task === "embedding") return { ...common, task: config.task, dimensions: d_model, size };
+  if (config.task === "question-answering") {
+    return { ...common, task: config.task, no_answer_below: config.no_answer_below, size };
   }
   if (config.task === "recommendation") {
     return { ...common, task: config.task, most_popular: config.most_popular, size };

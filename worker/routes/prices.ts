@@ -11,7 +11,7 @@ const microsSchema = z.int().openapi({ description: `In 1/${MICROS_PER_UNIT} of 
 const priceSchema = z
   .object({
     model: z.string(),
-    task: z.enum(["translation", "classification", "recommendation"]),
+    task: z.enum(["translation", "classification", "question-answering", "embedding", "recommendation"]),
     per_1000_characters: microsSchema,
     minimum: microsSchema.openapi({ description: "Of a call" }),
     example: z.string().openapi({ description: "1,000 characters, in units of the currency", example: "0.001000" }),

@@ -11,7 +11,7 @@ import { Stopwatch } from "../stopwatch.ts";
 import type { ModelStore, RequestScope } from "../store.ts";
 import { chooseSource } from "../text/detect.ts";
 import { matchLanguage } from "../text/languages.ts";
-import { planRows, planTranslation, type Translation, translateRanked } from "../translate.ts";
+import { planRows, planTranslation, type Translation, translate, translateRanked } from "../translate.ts";
 
 type Translator = Manifest<"translation">;
 
@@ -20,8 +20,8 @@ export interface TextsRequest {
   /** Of all texts; undefined: each is in the language that it looks like. */
   source: string | undefined;
   target: string;
-  /** How many hypotheses the search keeps; default: the model's. */
-  beamSize?: number;
+  /** How many translations beside the best one, as far as the beam finds so many; default: 0. */
+  alternatives?: number;
 }
 
 export interface TranslatedText {
@@ -34,7 +34,7 @@ export interface TranslatedText {
 
 /** @throws Problem as `POST /v1/translate` does */
 export async function translateTexts(c: Context<AppEnv>, request: TextsRequest): Promise<TranslatedText[]> {
-  const { texts, target } = request;
+  const { texts, target, alternatives = 0 } = request;
   const { scope, store } = c.var;
   const characters = checkTexts(texts, scope.settings);
   const candidates = await store.candidates(scope, "translation");
@@ -53,10 +53,14 @@ export async function translateTexts(c: Context<AppEnv>, request: TextsRequest):
     watch.lap("load_ms");
     const plan = texts.flatMap((text, i) => planTranslation([text], sources[i]!.language, model));
     watch.lap("tokenize_ms");
-    const beamSize = request.beamSize ?? manifest.config.generation.beam_size;
+    const beamSize = alternatives > 0 ? alternatives + 1 : manifest.config.generation.beam_size;
     await lease.enter(planRows(plan, beamSize));
     watch.lap("queue_ms");
-    const ranked = await translateRanked(plan, model, { beamSize, signal: c.req.raw.signal, times });
+    const options = { beamSize, signal: c.req.raw.signal, times };
+    const ranked =
+      alternatives > 0
+        ? await translateRanked(plan, model, options)
+        : (await translate(plan, model, options)).map((best) => [best]);
     watch.lap("generate_ms");
     Object.assign(c.var.timings, watch.laps, times);
     return ranked.map((translations, i) => ({ ...sources[i]!, translations }));

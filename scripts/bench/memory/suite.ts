@@ -7,12 +7,10 @@ import { Tokenizer } from "../../../worker/model/tokenizer.ts";
 import { loadKernels } from "../../kernels.ts";
 import type { ModelFolder } from "../../publish/model-folder.ts";
 import { digits, type Figure, formatTable } from "../figures.ts";
-import { makeRandomModel } from "../random-model.ts";
+import { LARGE_MODEL, makeRandomModel } from "../random-model.ts";
 import { SENTENCE } from "../worker/serving.ts";
 import { type MemoryRequest, type MemoryUse, measureMemory } from "./use.ts";
 
-/** About 20 million parameters: d_model 384, six layers and two, a vocabulary of 12,000. */
-export const LARGE_MODEL = { d_model: 384, d_ff: 1536, n_heads: 6, vocab_size: 12_000 };
 const LARGE_REQUEST = { beamSize: 4, maxTokens: 128 };
 /** Bytes: wasm and heap, of an isolate that has 128 MB in all. */
 const LARGE_LIMIT_MB = 64;

@@ -4,14 +4,12 @@
  * first request to the first token: it loads the model from the local bucket, checks it, and runs code of the baseline
  * compiler.
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expectTask } from "../../../worker/model/config.ts";
 import { Tokenizer } from "../../../worker/model/tokenizer.ts";
-import { type ModelFolder, readModelFolder } from "../../publish/model-folder.ts";
+import type { ModelFolder } from "../../publish/model-folder.ts";
 import { startChild } from "../child.ts";
 import { type Figure, summarize } from "../figures.ts";
+import { makeRandomFolder } from "../random-folder.ts";
 import { makeRandomModel } from "../random-model.ts";
 import type { Bundle } from "./bundle.ts";
 import type { ColdParts, methods as NodeMethods } from "./cold-node.ts";
@@ -23,7 +21,7 @@ const TEN_MB = { d_model: 256, d_ff: 1024, n_heads: 8, vocab_size: 10_500 };
 
 export async function benchCold(bundle: Bundle, model: ModelFolder, runs: number): Promise<Figure[]> {
   const tokenizerJson = model.contents.get("tokenizer.json")!;
-  const large = await makeFolder(tokenizerJson);
+  const large = await makeRandomFolder(makeRandomModel(TEN_MB), tokenizerJson);
   const config = expectTask("translation", model.manifest.config);
   const weights = model.contents.get("model.safetensors") as Uint8Array<ArrayBuffer>;
   const source = Tokenizer.fromJson(new TextDecoder().decode(tokenizerJson)).encode(SENTENCE);
@@ -69,21 +67,5 @@ async function coldFirstToken(bundle: Bundle, model: ModelFolder): Promise<numbe
     return await workerd.firstToken({ ...translateRequest(model, 1), max_tokens: 8 });
   } finally {
     await workerd.close();
-  }
-}
-
-/** A model of random weights as the folder that would be uploaded. */
-async function makeFolder(tokenizerJson: Uint8Array): Promise<ModelFolder> {
-  const { config, weights } = makeRandomModel(TEN_MB);
-  const temporary = await mkdtemp(join(tmpdir(), "edge-slm-bench-"));
-  const directory = join(temporary, "random-10mb");
-  try {
-    await mkdir(directory);
-    await writeFile(join(directory, "config.json"), JSON.stringify(config));
-    await writeFile(join(directory, "tokenizer.json"), tokenizerJson);
-    await writeFile(join(directory, "model.safetensors"), weights);
-    return await readModelFolder(directory);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
   }
 }

@@ -9,6 +9,8 @@ import { startBenchWorker } from "../bench-worker.ts";
 import { type Figure, summarize } from "../figures.ts";
 import type { RunTimes } from "../models/translation.ts";
 import type { LoadRequest, TimeRequest } from "../models/worker.ts";
+import { makeRandomFolder } from "../random-folder.ts";
+import { LARGE_MODEL, makeRandomModel } from "../random-model.ts";
 import type { Bundle } from "./bundle.ts";
 import { startWorkerd } from "./workerd.ts";
 
@@ -28,7 +30,27 @@ export function translateRequest({ manifest }: ModelFolder, beamSize: number, te
 }
 
 export async function benchServing(bundle: Bundle, model: ModelFolder, runs: number): Promise<Figure[]> {
-  return [...(await benchWarm(bundle, model, runs)), ...(await benchShares(bundle, model, Math.ceil(runs / 10)))];
+  const rounds = Math.ceil(runs / 10);
+  const warm = await benchWarm(bundle, model, runs);
+  const shares = await benchShares(bundle, model, rounds);
+  const larger = await makeLarger(model);
+  const inLarger = await benchShares(bundle, larger.folder, Math.ceil(rounds / 2));
+  const prefix = `${(larger.parameters / 1e6).toFixed(0)} M random parameters: `;
+  return [...warm, ...shares, ...inLarger.map((figure) => ({ ...figure, name: named(prefix, figure.name) }))];
+}
+
+/** The first of what belongs together says of which model it is. */
+const named = (prefix: string, name: string) => (name.startsWith(" ") ? name : prefix + name);
+
+/** A model as large as they come here, whose translations are as long as what is translated. */
+async function makeLarger({ contents }: ModelFolder) {
+  const { config, ...rest } = makeRandomModel(LARGE_MODEL);
+  const generation = { ...config.generation, max_length_ratio: 1, max_length_bias: 0 };
+  const folder = await makeRandomFolder(
+    { ...rest, config: { ...config, generation } },
+    contents.get("tokenizer.json")!,
+  );
+  return { folder, parameters: rest.parameters };
 }
 
 async function benchWarm(bundle: Bundle, model: ModelFolder, runs: number): Promise<Figure[]> {

@@ -29,6 +29,8 @@ export interface Workerd {
   recommend(request: object): Promise<{ ms: number }>;
   /** A translation with `stream: true`. @returns milliseconds until the first token came */
   firstToken(request: object): Promise<number>;
+  /** Any request with a JSON body. @returns the body of the answer, and the milliseconds until it was read */
+  send(method: string, path: string, body: object, headers?: object): Promise<{ text: string; ms: number }>;
   /** A request that computes nothing. @returns milliseconds: what HTTP costs here */
   ping(): Promise<number>;
   /** CPU time of the process so far in milliseconds, or undefined where the system does not say. */
@@ -41,14 +43,16 @@ const NAME = "edge-slm";
 /**
  * Starts a process of workerd with the bindings of wrangler.toml.
  * @param modules entry point first
+ * @param vars beside those of wrangler.toml
  * @returns milliseconds until it listened
  */
-async function launch(modules: V4ModuleDefinition[], modulesRoot: string) {
+async function launch(modules: V4ModuleDefinition[], modulesRoot: string, vars: Record<string, string> = {}) {
   Object.assign(process.env, quietWrangler);
   // Without the pages: miniflare's stand-in for their router is a Worker before ours, and takes as long as an answer.
   const { assets: _, ...workerOptions } = unstable_getMiniflareWorkerOptions(configPath).workerOptions;
   const unsafeDirectSockets = [{ host: "127.0.0.1", port: 0 }];
-  const worker = { ...workerOptions, name: NAME, modules, modulesRoot, unsafeDirectSockets };
+  const bindings = { ...(workerOptions.bindings as object), ...vars };
+  const worker = { ...workerOptions, bindings, name: NAME, modules, modulesRoot, unsafeDirectSockets };
   const options = convertV4MiniflareOptions({ cf: false, workers: [worker] });
   const beforeMs = performance.now();
   const miniflare = new Miniflare(options);
@@ -69,21 +73,25 @@ export async function startEmptyWorkerd(): Promise<number> {
 }
 
 /** Starts the Worker with one model in its bucket; nothing is in the isolate's memory yet. */
-export async function startWorkerd({ directory, files }: Bundle, model: ModelFolder): Promise<Workerd> {
+export async function startWorkerd(
+  { directory, files }: Bundle,
+  model: ModelFolder,
+  vars?: Record<string, string>,
+): Promise<Workerd> {
   const entryFirst = files.toSorted((a, b) => Number(b.endsWith(".js")) - Number(a.endsWith(".js")));
   const modules = entryFirst.map((file) => ({
     type: file.endsWith(".wasm") ? ("CompiledWasm" as const) : ("ESModule" as const),
     path: join(directory, file),
   }));
   const before = await childrenNamed("workerd");
-  const { miniflare, startMs } = await launch(modules, directory);
+  const { miniflare, startMs } = await launch(modules, directory, vars);
   const processId = (await childrenNamed("workerd")).find((id) => !before.includes(id));
   const close = () => miniflare.dispose();
   const url = await miniflare.unsafeGetDirectURL(NAME);
   const bucket = (await miniflare.getR2Bucket("MODELS", NAME)) as unknown as LocalR2;
   await publish(localBucket(bucket, close), model);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const send = (path: string, body?: object) => sendRequest(agent, new URL(path, url), body);
+  const send = (path: string, body?: object) => sendRequest(agent, new URL(path, url), body ? "POST" : "GET", body);
   return {
     startMs,
     async translate(request) {
@@ -93,6 +101,7 @@ export async function startWorkerd({ directory, files }: Bundle, model: ModelFol
     classify: (request) => send("/v1/classify", request),
     recommend: (request) => send("/v1/recommend", request),
     firstToken: async (request) => (await send("/v1/translate", { ...request, stream: true })).firstMs,
+    send: (method, path, body, headers) => sendRequest(agent, new URL(path, url), method, body, headers),
     ping: async () => (await send("/health")).ms,
     cpuMs: async () => (processId === undefined ? undefined : cpuMs(processId)),
     async close() {
@@ -103,12 +112,18 @@ export async function startWorkerd({ directory, files }: Bundle, model: ModelFol
 }
 
 /** @returns the body, and the milliseconds until its first and its last byte were there */
-function sendRequest(agent: Agent, url: URL, body?: object): Promise<{ text: string; firstMs: number; ms: number }> {
+function sendRequest(
+  agent: Agent,
+  url: URL,
+  method: string,
+  body?: object,
+  more: object = {},
+): Promise<{ text: string; firstMs: number; ms: number }> {
   return new Promise((resolve, reject) => {
     const startMs = performance.now();
     const json = body && JSON.stringify(body);
-    const headers = json && { "content-type": "application/json", "content-length": Buffer.byteLength(json) };
-    const request = httpRequest(url, { agent, method: json ? "POST" : "GET", headers: headers || {} }, (response) => {
+    const own = json && { "content-type": "application/json", "content-length": Buffer.byteLength(json) };
+    const request = httpRequest(url, { agent, method, headers: { ...own, ...more } }, (response) => {
       let text = "";
       let firstMs = 0;
       response.setEncoding("utf8").on("data", (chunk: string) => {

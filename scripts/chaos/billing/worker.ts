@@ -9,7 +9,15 @@ import type { Task } from "../../../worker/model/config.ts";
 import type { Manifest } from "../../../worker/model/manifest.ts";
 import { type Lease, ModelStore, type RequestScope } from "../../../worker/store.ts";
 
-export { AccountDirectory, FreeQuota, HookDirectory, HookObject, Ledger } from "../../../worker/index.ts";
+export {
+  AccountDirectory,
+  FreeQuota,
+  HookDirectory,
+  HookObject,
+  KnowledgeDirectory,
+  KnowledgeObject,
+  Ledger,
+} from "../../../worker/index.ts";
 
 let steps = 0;
 let failingShare = 0;

@@ -7,13 +7,16 @@ import {
   type EncoderClassificationConfig,
   type EncoderConfig,
   expectTransformer,
+  type QuestionAnsweringConfig,
   type TranslationConfig,
 } from "../../../worker/model/config.ts";
 import type { HostArray, HostBatch } from "../batches.ts";
+import { EXCLUDED, TEMPERATURE } from "../embedding.ts";
 import type { Objective } from "../objectives.ts";
+import { SEPARATOR } from "../span-batches.ts";
 import { headsLoss, type Weights } from "./heads.ts";
 import { lstmLoss, lstmVectors } from "./lstm.ts";
-import type { Segment, Tape, Tensor } from "./tape.ts";
+import type { Segment, SpanTargets, Tape, Tensor } from "./tape.ts";
 
 type Arrays = HostBatch["arrays"];
 
@@ -33,8 +36,12 @@ export function runLoss(
       return network.translationLoss(arrays, objective.config, labelSmoothing);
     case "classification":
       return network.classificationLoss(arrays, expectTransformer(objective.config), labelSmoothing);
+    case "question-answering":
+      return network.spanLoss(arrays, objective.config);
     case "masked-tokens":
       return network.maskedTokensLoss(arrays, labelSmoothing);
+    case "embedding":
+      return network.embeddingLoss(arrays, objective.slots);
     case "next-item":
       return network.nextItemLoss(arrays, labelSmoothing);
   }
@@ -95,6 +102,35 @@ function unpack(tokens: HostArray, segment: HostArray, position: HostArray): Pac
   }
   const pick = ({ data }: HostArray) => Int32Array.from(places, (place) => data[place]!);
   return { tokens: pick(tokens), positions: pick(position), segments, slots, places };
+}
+
+function featureRows({ places }: Packed, { data, shape }: HostArray): number[][] {
+  const count = shape.at(-1)!;
+  return places.map((place) => [...data.subarray(place * count, (place + 1) * count)].filter((row) => row >= 0));
+}
+
+/** What `SpanBatch` says of each text, with the rows of its tokens in place of their columns. */
+function spanTargets({ segments, slots, places }: Packed, { startWord, endWord, gold }: Arrays): SpanTargets[] {
+  const length = startWord!.shape[1]!;
+  const [, slotCount, goldCount] = gold!.shape as [number, number, number];
+  return segments.map(({ start, length: count }, i) => {
+    const { row, slot } = slots[i]!;
+    const rows = Array.from({ length: count }, (_, t) => start + t);
+    const rowsOf = (word: HostArray, isOne: (word: number) => boolean) =>
+      rows.filter((at) => isOne(word.data[places[at]!]!));
+    // Where the text's first token is, all of them follow.
+    const shift = start - (places[start]! - row * length);
+    const golds = Array.from({ length: goldCount }, (_, g) => {
+      const at = 2 * ((row * slotCount + slot) * goldCount + g);
+      return [gold!.data[at]! + shift, gold!.data[at + 1]! + shift, gold!.data[at]!] as const;
+    });
+    return {
+      starts: rowsOf(startWord!, (word) => word >= 0),
+      ends: rowsOf(endWord!, (word) => word >= 0),
+      none: rowsOf(startWord!, (word) => word === SEPARATOR)[0]!,
+      golds: golds.flatMap(([first, last, column]) => (column < 0 ? [] : [[first, last] as const])),
+    };
+  });
 }
 
 class Network {
@@ -161,18 +197,59 @@ class Network {
     );
   }
 
+  embeddingLoss(arrays: Arrays, slots: number): [number, number] {
+    const tape = this.#tape;
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    const pairs = [...arrays.first!.data.keys()].filter((pair) => arrays.first!.data[pair]! >= 0);
+    if (pairs.length === 0) return [0, 0];
+    const textAt = new Map(texts.slots.map(({ row, slot }, text) => [row * slots + slot, text]));
+    const pooled = tape.pool(this.#encode(texts), texts.segments);
+    // Divided by the temperature in their product.
+    const vectors = tape.normalize(pooled, Math.sqrt(1 / TEMPERATURE));
+    const side = (places: HostArray) =>
+      tape.gather(
+        vectors,
+        pairs.map((pair) => textAt.get(places.data[pair]!)!),
+      );
+    const [a, b] = [side(arrays.first!), side(arrays.second!)];
+    const groups = pairs.map((pair) => arrays.group!.data[pair]!);
+    const isAnother = (i: number, j: number) => i !== j && groups[i] === groups[j];
+    const classes = pairs.map((_, label) => ({ first: 0, count: pairs.length, label }));
+    const direction = (from: Tensor, to: Tensor) =>
+      tape.crossEntropy(tape.fillWhere(tape.linear(from, to), isAnother, EXCLUDED), 0, classes)[1];
+    const loss = direction(a, b) + direction(b, a);
+    return [loss, loss];
+  }
+
+  spanLoss(arrays: Arrays, { max_answer_words }: QuestionAnsweringConfig): [number, number] {
+    const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
+    if (texts.segments.length === 0) return [0, 0];
+    const logits = this.#linear(this.#encode(texts, { feature: arrays.feature }), "span");
+    const loss = this.#tape.spanCrossEntropy(logits, spanTargets(texts, arrays), max_answer_words);
+    return [loss, loss];
+  }
+
   nextItemLoss(arrays: Arrays, smoothing: number): [number, number] {
     const histories = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (histories.places.length === 0) return [0, 0];
     const labels = histories.places.map((place) => arrays.label!.data[place]!);
-    const outputs = this.#encode(histories, true);
+    const outputs = this.#encode(histories, { causal: true });
     return this.#tape.softmaxRegression(outputs, this.#weights("embedding.weight"), smoothing, labels);
   }
 
-  /** [ΣT, d_model], normalized */
-  #encode(texts: Packed, causal = false): Tensor {
+  /**
+   * [ΣT, d_model], normalized
+   * @param feature [B, L, F] rows of the table of features of each token, −1 for none
+   * @param causal with learned positions
+   */
+  #encode(
+    texts: Packed,
+    { feature, causal = false }: { feature?: HostArray | undefined; causal?: boolean } = {},
+  ): Tensor {
     const tape = this.#tape;
-    let x = tape.dropout(this.#embed(texts, causal));
+    const embedded = this.#embed(texts, causal);
+    if (feature) tape.addRows(embedded, this.#weights("features.weight"), featureRows(texts, feature));
+    let x = tape.dropout(embedded);
     for (let i = 0; i < this.#config.n_enc_layers; i++) {
       const layer = `encoder.${i}`;
       x = tape.residual(x, this.#selfAttention(x, layer, texts.segments, causal));

@@ -25,6 +25,16 @@ export interface Segment {
   readonly length: number;
 }
 
+/** The words of a text by the rows of their first and last tokens, and which spans of them are right. */
+export interface SpanTargets {
+  starts: readonly number[];
+  ends: readonly number[];
+  /** Row that stands for "none". */
+  none: number;
+  /** Rows of the first and the last token of each right span. */
+  golds: readonly (readonly [number, number])[];
+}
+
 const F32 = 4;
 /** Of `softmaxRegression`: rows at a time, a block of the product's, and logits of theirs at most. */
 const SOFTMAX_ROWS = 96;
@@ -208,6 +218,19 @@ export class Tape {
     return x;
   }
 
+  /** x += the sum of some rows of a table, for each row of x. */
+  addRows(x: Tensor, table: Tensor, rows: readonly (readonly number[])[]): void {
+    const { kernels } = this.#arena;
+    const d = table.columns;
+    const rowBytes = d * F32;
+    const each = (add: (row: Address, i: Address) => void) =>
+      rows.forEach((own, i) => {
+        for (const row of own) add(row * rowBytes, i * rowBytes);
+      });
+    each((row, i) => kernels.f32_axpy(d, 1, table.value + row, x.value + i));
+    this.#notes.push(() => each((row, i) => kernels.f32_axpy(d, 1, x.gradient + i, table.gradient + row)));
+  }
+
   /**
    * A long short-term memory over texts side by side, those that go on the first rows of each step.
    * @param gates [Σ going, 4 · d] what the gates get from the input, step by step; what they get from the state is added
@@ -302,6 +325,40 @@ export class Tape {
     return y;
   }
 
+  /** Each row made to be of a length. */
+  normalize(x: Tensor, length: number): Tensor {
+    const { rows, columns } = x;
+    const y = this.#create(rows, columns);
+    const row = (address: Address, i: number) => this.#arena.floats(address + i * columns * F32, columns);
+    const factors = Array.from({ length: rows }, (_, i) => {
+      const values = row(x.value, i);
+      const factor = length / Math.sqrt(values.reduce((sum, value) => sum + value * value, 1e-12));
+      row(y.value, i).set(values.map((value) => value * factor));
+      return factor;
+    });
+    this.#notes.push(() => {
+      for (const [i, factor] of factors.entries()) {
+        const [value, dy, dx] = [row(y.value, i), row(y.gradient, i), row(x.gradient, i)];
+        // What of the gradient goes along the row cannot make it longer.
+        const along = value.reduce((sum, v, c) => sum + v * dy[c]!, 0) / length ** 2;
+        for (let c = 0; c < columns; c++) dx[c]! += factor * (dy[c]! - value[c]! * along);
+      }
+    });
+    return y;
+  }
+
+  /** x with some elements set to a value; nothing passes back through them. x itself is changed. */
+  fillWhere(x: Tensor, where: (row: number, column: number) => boolean, value: number): Tensor {
+    const values = this.#arena.floats(x.value, x.rows * x.columns);
+    const places = [...values.keys()].filter((i) => where(Math.floor(i / x.columns), i % x.columns));
+    for (const i of places) values[i] = value;
+    this.#notes.push(() => {
+      const gradients = this.#arena.floats(x.gradient, x.rows * x.columns);
+      for (const i of places) gradients[i] = 0;
+    });
+    return x;
+  }
+
   /** Some rows of x, in the order of their numbers. */
   gather(x: Tensor, rows: readonly number[]): Tensor {
     const { kernels } = this.#arena;
@@ -347,6 +404,19 @@ export class Tape {
       });
     });
     return [smoothed, plain];
+  }
+
+  /**
+   * The end of a tape: −log of the probability of all right spans together, where one softmax goes over all spans of a text
+   * and "none" (question-answering.ts), summed over the texts, nats.
+   * @param logits [P, 2]: of a beginning, and of an end
+   */
+  spanCrossEntropy(logits: Tensor, texts: readonly SpanTargets[], maxWords: number): number {
+    const values = this.#arena.floats(logits.value, 2 * logits.rows);
+    const gradients = new Float32Array(values.length);
+    const loss = texts.reduce((sum, text) => sum + addSpanLoss(values, gradients, text, maxWords), 0);
+    this.#notes.push(() => this.#arena.floats(logits.gradient, gradients.length).set(gradients));
+    return loss;
   }
 
   /**
@@ -407,4 +477,42 @@ export class Tape {
     const keepBelow = Math.floor((1 - this.#dropout) * 2 ** 24);
     return (x, y) => kernels.f32_dropout_add(size, x, seed, keepBelow, y);
   }
+}
+
+/**
+ * The loss of one text; its gradient is added.
+ * @param logits and gradients [P, 2]
+ */
+function addSpanLoss(
+  logits: Float32Array,
+  gradients: Float32Array,
+  { starts, ends, none, golds }: SpanTargets,
+  maxWords: number,
+): number {
+  const right = new Set(golds.map(([first, last]) => first * gradients.length + last));
+  const isRight = (first: number, last: number) => right.has(first * gradients.length + last);
+  const score = (first: number, last: number) => logits[2 * first]! + logits[2 * last + 1]!;
+  const each = (visit: (first: number, last: number) => void) => {
+    visit(none, none);
+    for (let i = 0; i < starts.length; i++) {
+      for (let j = i; j < Math.min(starts.length, i + maxWords); j++) visit(starts[i]!, ends[j]!);
+    }
+  };
+  let most = -Infinity;
+  each((first, last) => {
+    most = Math.max(most, score(first, last));
+  });
+  let [all, good] = [0, 0];
+  each((first, last) => {
+    const e = Math.exp(score(first, last) - most);
+    all += e;
+    if (isRight(first, last)) good += e;
+  });
+  each((first, last) => {
+    const e = Math.exp(score(first, last) - most);
+    const gradient = e / all - (isRight(first, last) ? e / good : 0);
+    gradients[2 * first]! += gradient;
+    gradients[2 * last + 1]! += gradient;
+  });
+  return Math.log(all) - Math.log(good);
 }

@@ -4,13 +4,27 @@ import type { HostBatch } from "../../../scripts/training/batches.ts";
 import { nextItemBatches } from "../../../scripts/training/item-batches.ts";
 import { lstmBatches } from "../../../scripts/training/lstm-batches.ts";
 import type { Objective } from "../../../scripts/training/objectives.ts";
+import { pairBatches } from "../../../scripts/training/pair-batches.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../../scripts/training/parameters.ts";
 import { uniformStream } from "../../../scripts/training/random.ts";
 import { createReplica } from "../../../scripts/training/replicas.ts";
+import { spanBatches } from "../../../scripts/training/span-batches.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
 import { disturb } from "../gradients.ts";
-import { circles, countedTexts, reversals, TINY, TINY_CLASSIFIER, TINY_LSTM, TINY_RECOMMENDER } from "../tiny.ts";
+import {
+  circles,
+  countedTexts,
+  numberedPairs,
+  reversals,
+  soughtWords,
+  TINY,
+  TINY_CLASSIFIER,
+  TINY_EMBEDDER,
+  TINY_LSTM,
+  TINY_READER,
+  TINY_RECOMMENDER,
+} from "../tiny.ts";
 
 const texts = { rows: 3, length: 40, slots: 5 };
 const pairs = { rows: 3, sourceLength: 20, targetLength: 24 };
@@ -33,8 +47,16 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
     batch: [...maskedBatches(countedTexts(11, 24, 7), texts, TINY_CLASSIFIER, 4, 1)][0]![0]!,
   },
   {
+    objective: { kind: "question-answering", config: TINY_READER },
+    batch: [...spanBatches(soughtWords(7, 26), texts, TINY_READER, 1, 1)][0]![0]!,
+  },
+  {
     objective: { kind: "classification", config: TINY_LSTM },
     batch: [...lstmBatches(countedTexts(11, 25, 11), { rows: 12, length: 12, slots: 1 }, TINY_LSTM, 1, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "embedding", config: TINY_EMBEDDER, slots: 6 },
+    batch: [...pairBatches([numberedPairs(8, 26)], { ...texts, slots: 6 }, TINY_EMBEDDER, 1, 1)][0]![0]!,
   },
   {
     objective: { kind: "next-item", config: TINY_RECOMMENDER },

@@ -2,10 +2,14 @@
  * The document against the server: every operation's example is sent and its answer held against its schema, every
  * documented error is provoked. An operation or an error that nobody provokes here fails.
  */
+
+import { env } from "cloudflare:workers";
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { beforeAll, describe, expect, inject, it } from "vitest";
+import type { Env } from "../../../worker/env.ts";
+import { knowledgeObjectOf } from "../../../worker/knowledge/knowledge-object.ts";
 import { ADMIN_KEY, type Customer, openShop } from "../billing/shop.ts";
-import { bucket, makeClient, putClassifier, putModel, putRecommender } from "../harness.ts";
+import { bucket, makeClient, putClassifier, putEmbedder, putModel, putReader, putRecommender } from "../harness.ts";
 
 interface Media {
   schema: Schema;
@@ -31,6 +35,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 type Described = (typeof operations)[number];
 
+const bindings = env as unknown as Env;
 const STRIPE_SECRET = "whsec_contract";
 const shop = openShop({ STRIPE_WEBHOOK_SECRET: STRIPE_SECRET });
 const open = makeClient({ ADMIN_KEY });
@@ -44,6 +49,8 @@ const withoutModels = makeClient({ ADMIN_KEY, MODELS: brokenBucket });
 beforeAll(async () => {
   await putModel("multi30k-en-de");
   await putClassifier("multitask-en");
+  await putEmbedder("embed-en");
+  await putReader("reader-en");
   await putRecommender("beauty-recommend");
 });
 
@@ -74,7 +81,8 @@ const shared = new Map<string, Promise<Prepared>>();
 
 function prepareShared(operation: Described): Promise<Prepared> {
   const { path, operationId } = operation;
-  const name = /\{(account|id)\}/.exec(path)?.[1] ?? operationId;
+  const isKnowledge = path.startsWith("/v1/knowledge");
+  const name = (isKnowledge ? undefined : /\{(account|id)\}/.exec(path)?.[1]) ?? operationId;
   if (!shared.has(name)) shared.set(name, prepare(operation));
   return shared.get(name)!.then((prepared) => ({ ...prepared, body: exampleOf(operation) ?? prepared.body }));
 }
@@ -98,6 +106,7 @@ async function paramsOf(path: string): Promise<Record<string, string>> {
     return { account, key: keyId };
   }
   if (!path.includes("{id}")) return {};
+  if (path.startsWith("/v1/knowledge")) return { id: await makeBase(), entry: "hours" };
   // A hook whose secret is in its path, so that an event needs no signature.
   const settings = { source: { kind: "none" }, text: ["/data/title"], task: "sentiment", rules: [] };
   const created = await shop.client.request("/v1/hooks", {
@@ -110,6 +119,22 @@ async function paramsOf(path: string): Promise<Record<string, string>> {
   const received = await shop.client.request(new URL(hook.url).pathname, { method: "POST", body });
   const { event } = (await received.json()) as { event: string };
   return { id: hook.id, event };
+}
+
+/** A knowledge base with an entry. */
+async function makeBase(): Promise<string> {
+  const id = `base-${crypto.randomUUID().slice(0, 8)}`;
+  const send = (path: string, body: object) =>
+    shop.client.request(`/v1/knowledge/${path}`, {
+      method: "PUT",
+      headers: { ...admin, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  await send(id, {});
+  await send(`${id}/entries`, {
+    entries: [{ id: "hours", question: "When are you open?", answer: "From nine to six." }],
+  });
+  return id;
 }
 
 async function stripeEvent(account?: string): Promise<{ headers: Record<string, string>; body: string }> {
@@ -168,7 +193,16 @@ async function expectDocumented(operation: Described, response: Response, status
 }
 
 const isPaid = ({ operationId }: Described) =>
-  ["translate", "classify", "recommend", "tryHook", "libretranslateTranslate", "deeplTranslate"].includes(operationId);
+  [
+    "translate",
+    "classify",
+    "embed",
+    "answer",
+    "recommend",
+    "tryHook",
+    "libretranslateTranslate",
+    "deeplTranslate",
+  ].includes(operationId);
 const without = (name: string) => makeClient({ BILLING: "on", ADMIN_KEY, [name]: "" });
 
 /** A call by a customer that has a key of its own. LibreTranslate's clients have it in the body. */
@@ -201,9 +235,12 @@ async function reuseKey(operation: Described, another: object): Promise<Response
 const UNPROCESSABLE: Record<string, object> = {
   translate: { source: "fr" },
   classify: { task: "weather" },
+  embed: { input: "Привет, мир" },
+  answer: { context: "Привет, мир" },
   tryHook: { task: "weather" },
   createHook: { rules: [{ label: "unknown", action: "store" }] },
   updateHook: { rules: [{ label: "unknown", action: "store" }] },
+  putKnowledgeBase: { handoff_webhook: "https://10.0.0.1/" },
   dryRunHook: { payload: { data: { title: "Привет, мир" } } },
 };
 
@@ -221,6 +258,9 @@ const provocations: Record<number, (operation: Described) => Promise<Response> |
       const sign = JSON.stringify({ payload: body, secret: STRIPE_SECRET });
       const signed = await fetch(`${inject("receiverUrl")}/stripe`, { method: "POST", body: sign });
       return call(operation, { body, headers: { "stripe-signature": await signed.text() } });
+    }
+    if (operation.path.startsWith("/v1/knowledge/{id}") && !operation.requestBody) {
+      return call(operation, { params: { id: "NO-ID" } });
     }
     return call(
       operation,
@@ -246,6 +286,14 @@ const provocations: Record<number, (operation: Described) => Promise<Response> |
     return call(operation, { body: { ...example, model: "nothing" } });
   },
   409: async (operation) => {
+    if (operation.operationId === "importKnowledge") {
+      const id = await makeBase();
+      await knowledgeObjectOf(bindings, id).delete("hours");
+      const passages = [{ head: "a", body: "b", vector: new Int8Array(32), scale: 1 }];
+      const entry = { id: "x", kind: "pair" as const, heads: ["a"], body: "b", source: null, passages };
+      await knowledgeObjectOf(bindings, id).put([entry], { id: "older", weights: "other", dimensions: 32 });
+      return call(operation, { params: { id } });
+    }
     if (operation.operationId === "createAccount") {
       const { account } = await shop.addCustomer(0);
       return call(operation, { body: { account } });
@@ -272,6 +320,9 @@ const provocations: Record<number, (operation: Described) => Promise<Response> |
   503: async (operation) => {
     const { operationId } = operation;
     if (operationId === "receiveStripeEvent") return call(operation, { at: without("STRIPE_WEBHOOK_SECRET") });
+    if (operationId === "putKnowledgeBase") {
+      return call(operation, { at: without("HOOKS_KEY"), body: { handoff_webhook: "https://example.com/" } });
+    }
     if (operationId === "createHook" || operationId === "updateHook")
       return call(operation, { at: without("HOOKS_KEY") });
     if (!operationId.endsWith("Usage")) return call(operation, { at: withoutModels });

@@ -3,7 +3,8 @@
 /**
  * @typedef {{ method: "POST", path: string, body: object }} Call
  * @typedef {{
- *   id: string, version: string, task: "translation" | "classification" | "recommendation", description: string, licence: string,
+ *   id: string, version: string, description: string, licence: string,
+ *   task: "translation" | "classification" | "question-answering" | "embedding" | "recommendation",
  *   source_languages: string[], target_languages: string[], quality: Record<string, number>,
  *   training_data: { name: string, licence: string, rows: number }[],
  *   heads: { name: string, labels: string[] }[],
@@ -69,6 +70,17 @@ export async function get(path, key) {
  */
 export async function post(path, key) {
   return (await request(path, { method: "POST", headers: { authorization: `Bearer ${key}` } })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {string} key the operator's
+ * @param {string} type of the body
+ * @param {string} body
+ */
+export async function put(path, key, type, body) {
+  const headers = { authorization: `Bearer ${key}`, "content-type": type };
+  return (await request(path, { method: "PUT", headers, body })).json();
 }
 
 /** @param {Call} call */

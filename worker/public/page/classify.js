@@ -29,9 +29,9 @@ export function classifyPanel({ models, prices }) {
   const [first] = classifiers.toSorted((a, b) => b.heads.length - a.heads.length);
   if (!first) return h("p", { class: "empty-note", ...said("classify.none") });
 
-  const chinese = classifiers.find(({ source_languages }) => source_languages.includes("zh"));
-  const readerOf = (/** @type {string} */ given) => (chinese && /\p{Script=Han}/u.test(given) ? chinese : first);
-  const examples = chinese ? [...EXAMPLES, CHINESE_EXAMPLE] : EXAMPLES;
+  const examples = classifiers.some(({ source_languages }) => source_languages.includes("zh"))
+    ? [...EXAMPLES, CHINESE_EXAMPLE]
+    : EXAMPLES;
 
   const text = h("textarea", { id: "classify-text", class: "prose" });
   const run = h("button", { type: "submit", class: "primary", ...said("classify.run") });
@@ -66,19 +66,19 @@ export function classifyPanel({ models, prices }) {
     if (running || given.trim() === "") return text.focus();
     running = true;
     run.setAttribute("aria-disabled", "true");
-    const model = readerOf(given);
     /** @type {import("./api.js").Call} */
-    const call = { method: "POST", path: "/v1/classify", body: { text: given, model: model.id, explain: true } };
+    const call = { method: "POST", path: "/v1/classify", body: { text: given, explain: true } };
     const found = await attempt(problem, () => ask(call));
     running = false;
     run.removeAttribute("aria-disabled");
     if (!found) return show(result);
     const { answer, ms } = found;
+    const model = classifiers.find(({ id }) => id === answer.model.id) ?? first;
     const [classification] = answer.classifications;
     const detail = h("div", { class: "stack", "aria-live": "polite" });
     const choose = (/** @type {string} */ task) => {
       chosen = task;
-      show(detail, ...explain(classification.tasks[task]));
+      show(detail, ...explain(classification.tasks[task], model.source_languages[0] ?? ""));
     };
     show(
       result,
@@ -159,12 +159,15 @@ function taskList(tasks, chosen, onChoose) {
   return list;
 }
 
-/** @param {Answer | undefined} answer */
-function explain(answer) {
+/**
+ * @param {Answer | undefined} answer
+ * @param {string} lang of the text
+ */
+function explain(answer, lang) {
   if (!answer) return [];
   const { explanation, labels } = answer;
   return [
-    ...(explanation ? [highlighted(explanation)] : []),
+    ...(explanation ? [highlighted(explanation, lang)] : []),
     h("section", {}, h("h2", said("classify.ranking")), ranking(labels)),
   ];
 }
@@ -186,8 +189,11 @@ export function ranking(labels) {
   );
 }
 
-/** @param {NonNullable<Answer["explanation"]>} explanation */
-function highlighted({ label, words, words_per_weight }) {
+/**
+ * @param {NonNullable<Answer["explanation"]>} explanation
+ * @param {string} lang of the words
+ */
+function highlighted({ label, words, words_per_weight }, lang) {
   const strongest = Math.max(...words.map(({ weight }) => Math.abs(weight)), LEAST_WEIGHT);
   const named = words
     .filter(({ weight }) => Math.abs(weight) >= LEAST_WEIGHT)
@@ -200,7 +206,7 @@ function highlighted({ label, words, words_per_weight }) {
     h("h2", said("classify.words", { label: readable(label) })),
     h(
       "p",
-      { class: "explained", lang: "en" },
+      { class: "explained", lang },
       ...words.flatMap(({ text, weight }) => {
         const [, space, word] = /^(\s*)([\s\S]*)$/.exec(text) ?? ["", "", text];
         if (Math.abs(weight) < LEAST_WEIGHT) return [text];

@@ -61,6 +61,15 @@ function sampleCall(model) {
     const body = { text: sample, model: model.id };
     return { method: "POST", path: "/v1/classify", body };
   }
+  if (model.task === "question-answering") {
+    const context = "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.";
+    const body = { question: "When does the shop close on Saturdays?", context, model: model.id };
+    return { method: "POST", path: "/v1/answer", body };
+  }
+  if (model.task === "embedding") {
+    const body = { input: "How do I reset the password of my account?", model: model.id };
+    return { method: "POST", path: "/v1/embeddings", body };
+  }
   if (model.task === "recommendation") {
     const body = { history: model.most_popular.slice(0, 5), model: model.id };
     return { method: "POST", path: "/v1/recommend", body };

@@ -1,8 +1,10 @@
 /** The playground: what the server has, and a tab for each thing to try. */
+import { answerPanel } from "./answer.js";
 import { readModels, readPrices, setApiKey } from "./api.js";
 import { classifyPanel } from "./classify.js";
 import { h, roving, show } from "./dom.js";
 import { attempt, hero, openPage } from "./frame.js";
+import { knowledgePanel } from "./knowledge.js";
 import { said } from "./language.js";
 import { pricesPanel } from "./prices.js";
 import { recommendPanel } from "./recommend.js";
@@ -18,6 +20,8 @@ import { webhookPanel } from "./webhook.js";
 const TABS = [
   ["translate", "tab.translate", translatePanel],
   ["classify", "tab.classify", classifyPanel],
+  ["answer", "tab.answer", answerPanel],
+  ["knowledge", "tab.knowledge", knowledgePanel],
   ["recommend", "tab.recommend", recommendPanel],
   ["webhook", "tab.webhook", webhookPanel],
   ["prices", "tab.prices", pricesPanel],
