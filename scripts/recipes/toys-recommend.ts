@@ -11,5 +11,5 @@ export const toysRecommend: RecommendationRecipe = {
     card: { description: "What a buyer of toys and games takes next, from what was bought before." },
   },
   set: amazonToys,
-  training: { ...beautyRecommend.training, epochs: 10 },
+  training: { ...beautyRecommend.training, epochs: 6 },
 };
