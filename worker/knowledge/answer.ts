@@ -6,7 +6,7 @@ import { findSpans } from "../answer.ts";
 import { embedWindows, planEmbedding, type TextEmbedder } from "../embed.ts";
 import type { LoadedModel } from "../loaded-model.ts";
 import { cleanText } from "../text/clean.ts";
-import { confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
+import { CALIBRATION, confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
 import type { Entry } from "./entry.ts";
 import { searchText, type Turn } from "./follow-up.ts";
 import { sentencesOf } from "./passages.ts";
@@ -123,7 +123,7 @@ async function candidateOf(
   signal: AbortSignal,
 ): Promise<KnowledgeAlternative> {
   const source = { entry: entry.id, kind: entry.kind, title: head === "" ? null : head, source: entry.source };
-  const found = round(confidenceOf(cosine));
+  const found = round(confidenceOf(cosine, CALIBRATION[entry.kind]));
   if (entry.kind === "pair") return { answer: body, confidence: found, source };
   const span = isRead ? await readPassage(body, query, models, signal) : { text: body, confidence: 1 };
   return { answer: span.text, confidence: round(found * span.confidence), source: { ...source, passage: body } };

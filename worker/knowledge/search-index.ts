@@ -4,7 +4,7 @@
  * caller's, so that `npm run eval` measures this very code.
  */
 import { CHUNK_ROWS, type Neighbour, VectorChunk, VectorMatrix } from "../engine/vector-matrix.ts";
-import { type Fused, fuse } from "./fusion.ts";
+import { type Fused, fuse, type PassageKind, WORDS_SHARE } from "./fusion.ts";
 
 export type SqlValue = string | number | null | Uint8Array;
 
@@ -119,14 +119,18 @@ export class SearchIndex {
     return row && new VectorChunk(this.#d, new Uint8Array(row.bytes));
   }
 
-  /** The best passages by both rankings, best first. */
-  search(query: Query, limit: number): Hit[] {
+  /**
+   * The best passages by both rankings, best first.
+   * @param kindOf what a row's passage is of
+   */
+  search(query: Query, limit: number, kindOf: (row: number) => PassageKind): Hit[] {
     const neighbours = this.byVector(query.vector);
     const byWords = this.byWords(query.text);
     const cosines = new Map(neighbours.map(({ row, cosine }) => [row, cosine]));
     const fused = fuse(
       neighbours.map(({ row }) => row),
       byWords,
+      (row) => WORDS_SHARE[kindOf(row)],
     );
     return fused
       .slice(0, limit)
