@@ -28,7 +28,7 @@ import { openMemorySql } from "./node-sql.ts";
 import { checkSplit, type EvalOptions } from "./options.ts";
 
 /** What the words' share may be. */
-const SHARES = [0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9];
+const SHARES = [0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1];
 /** Of the bases that the confidence of pairs is fitted on: a small one has fewer near questions. */
 const QUESTIONS_PER_INTENT = [5, 20, 100];
 /** Every so manyth held-out paragraph is asked of on dev, the others on test. */
