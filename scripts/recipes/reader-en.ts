@@ -32,7 +32,7 @@ export const readerEn: QuestionAnsweringRecipe = {
   cropped: 0.75,
   unanswerable: 0.25,
   training: {
-    epochs: 2,
+    epochs: 4,
     rowsPerStep: { cpu: 24, webgpu: 128 },
     peakLearningRate: 1e-3,
     warmupSteps: 100,

@@ -191,6 +191,28 @@ describe.skipIf(!executablePath)("the pages", () => {
     await page.context().close();
   });
 
+  it("answers a question out of a text, and shows where", { timeout: TEST_MS }, async () => {
+    const page = await openPage("/#answer");
+    await page.waitForSelector("#answer .primary");
+    const context = "The shop opens at nine. Ada Holm founded it in 1871, and left it to her son.";
+    await page.fill("#answer-context", context);
+    await page.fill("#answer-question", "When was the shop founded?");
+    await page.click("#answer .primary");
+    await page.waitForSelector("#answer .code");
+    const body = { question: "When was the shop founded?", context };
+    const { answer, alternatives } = await callApi<{ answer: string | null; alternatives: object[] }>(
+      "/v1/answer",
+      body,
+    );
+    expect(await shown(page, "#answer .explained")).toBe(context);
+    if (answer === null) expect(await shown(page, "#answer .said")).toContain("does not seem to answer");
+    else expect(await shown(page, "#answer .explained mark")).toBe(answer);
+    expect(await page.locator("#answer .ranking li").count()).toBe(alternatives.length + (answer === null ? 0 : 1));
+    await expectAccessible(page);
+    expect(JSON.parse(await runCode(page, "#answer", "curl")).answer).toBe(answer);
+    await page.context().close();
+  });
+
   it("tries a webhook of each sender, and delivers nothing", { timeout: TEST_MS }, async () => {
     let deliveries = 0;
     const receiver = createServer((_, response) => {

@@ -23,7 +23,10 @@ const EXAMPLE = {
 
 /** What every request has, whatever its question is asked of. */
 const common = {
-  question: z.string().openapi({ description: "In words, as one asks a person", example: EXAMPLE.question }),
+  question: z.string().openapi({
+    description: "In words, as one asks a person; of one longer than a few dozen words only the beginning is read",
+    example: EXAMPLE.question,
+  }),
   model: z.string().optional().openapi({
     description: "The id of a model that reads; without it the first that reads the script",
   }),

@@ -4,7 +4,7 @@
 import type { App } from "../context.ts";
 import { SECURITY, TAGS } from "../openapi.ts";
 
-const DESCRIPTION = `Small language models at the edge: translation and classification of text.
+const DESCRIPTION = `Small language models at the edge: translation and classification of text, answers to questions.
 
 Errors are problem+json (RFC 9457); \`type\` names the kind, \`detail\` says what was expected, what came and what to do.
 Any operation may answer 500 (\`internal_error\`), which is a fault of the server. Texts are measured in UTF-16 units.
