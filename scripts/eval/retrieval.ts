@@ -237,7 +237,7 @@ class Searcher {
       label,
       byVector: index.byVector(asked[i]!).map(({ row }) => row),
       byWords: index.byWords(text),
-      best: index.search({ text, vector: asked[i]! }, 1, () => kind)[0],
+      best: index.search({ text, vector: asked[i]! }, 1, () => () => kind)[0],
     }));
   }
 

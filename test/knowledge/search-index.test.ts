@@ -92,7 +92,7 @@ it("gives the cosine of a passage that only the words found", () => {
   const vectors = Array.from({ length: 200 }, drawVector);
   const index = indexOf(vectors.map((vector, row) => passage(row === 77 ? "needle" : "hay", vector)));
   const query = vectors[77]!.map((value) => -value);
-  const hit = index.search({ text: "needle", vector: query }, 200, () => "pair").find(({ row }) => row === 77)!;
+  const hit = index.search({ text: "needle", vector: query }, 200, () => () => "pair").find(({ row }) => row === 77)!;
   expect(hit).toMatchObject({ vectorRank: null, wordsRank: 0 });
   expect(hit.cosine).toBeCloseTo(-1, 1);
 });

@@ -121,17 +121,15 @@ export class SearchIndex {
 
   /**
    * The best passages by both rankings, best first.
-   * @param kindOf what a row's passage is of
+   * @param kindsOf tells of rows what the passage of each is of
    */
-  search(query: Query, limit: number, kindOf: (row: number) => PassageKind): Hit[] {
+  search(query: Query, limit: number, kindsOf: (rows: number[]) => (row: number) => PassageKind): Hit[] {
     const neighbours = this.byVector(query.vector);
     const byWords = this.byWords(query.text);
     const cosines = new Map(neighbours.map(({ row, cosine }) => [row, cosine]));
-    const fused = fuse(
-      neighbours.map(({ row }) => row),
-      byWords,
-      (row) => WORDS_SHARE[kindOf(row)],
-    );
+    const byVector = neighbours.map(({ row }) => row);
+    const kindOf = kindsOf([...byVector, ...byWords]);
+    const fused = fuse(byVector, byWords, (row) => WORDS_SHARE[kindOf(row)]);
     return fused
       .slice(0, limit)
       .map((hit) => ({ ...hit, cosine: cosines.get(hit.row) ?? this.#cosine(query, hit.row) }));
