@@ -10,7 +10,7 @@ import { quantizeVector } from "../../worker/engine/vector-matrix.ts";
 import { leansOnHistory } from "../../worker/knowledge/follow-up.ts";
 import { fuse, type PassageKind, WORDS_SHARE } from "../../worker/knowledge/fusion.ts";
 import { passagesOf } from "../../worker/knowledge/passages.ts";
-import { SearchIndex } from "../../worker/knowledge/search-index.ts";
+import { type Hit, SearchIndex } from "../../worker/knowledge/search-index.ts";
 import type { EmbeddingConfig } from "../../worker/model/config.ts";
 import { isManifestFor } from "../../worker/model/manifest.ts";
 import { cleanText } from "../../worker/text/clean.ts";
@@ -31,8 +31,9 @@ import { checkSplit, type EvalOptions } from "./options.ts";
 const SHARES = [0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1];
 /** Of the bases that the confidence of pairs is fitted on: a small one has fewer near questions. */
 const QUESTIONS_PER_INTENT = [5, 20, 100];
-/** Every so manyth held-out paragraph is asked of on dev, the others on test. */
-const DEV_EVERY = 10;
+/** Of the held-out paragraphs a tenth is asked of on dev, and another on test; all of them are searched. */
+const ASKED_EVERY = 10;
+const ASKED = { dev: 0, test: 5 };
 
 type Split = "dev" | "test";
 
@@ -158,7 +159,7 @@ async function searchesOf(split: Split, data: DataOptions, limit?: number): Prom
     })),
   );
   const queries = paragraphs.flatMap(({ questions }, i) =>
-    (i % DEV_EVERY === 0) === (split === "dev")
+    i % ASKED_EVERY === ASKED[split]
       ? questions.map(({ question }, n): Query => {
           const before = questions[n - 1]?.question;
           return { text: question, label: String(i), ...(before === undefined ? {} : { before }) };
@@ -212,6 +213,12 @@ function someOfEach(documents: Document[], count: number): Document[] {
   });
 }
 
+/** The rows that one of the rankings has, in its order. */
+function inOrder(hits: Hit[], ranking: "vectorRank" | "wordsRank"): number[] {
+  const ranked = hits.flatMap(({ row, [ranking]: rank }) => (rank === null ? [] : [{ row, rank }]));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ row }) => row);
+}
+
 /** Searches bases by the Worker's code; what was embedded once is remembered, for the same texts stand in several. */
 class Searcher {
   readonly #kernels: WebAssembly.Module;
@@ -233,12 +240,10 @@ class Searcher {
     });
     index.change([], new Map(passages))();
     const asked = await this.#vectorsOf(queries.map(({ text }) => text));
-    return queries.map(({ text, label }, i) => ({
-      label,
-      byVector: index.byVector(asked[i]!).map(({ row }) => row),
-      byWords: index.byWords(text),
-      best: index.search({ text, vector: asked[i]! }, 1, () => () => kind)[0],
-    }));
+    return queries.map(({ text, label }, i) => {
+      const hits = index.search({ text, vector: asked[i]! }, documents.length, () => () => kind);
+      return { label, byVector: inOrder(hits, "vectorRank"), byWords: inOrder(hits, "wordsRank"), best: hits[0] };
+    });
   }
 
   async #vectorsOf(texts: string[]): Promise<Float32Array[]> {
