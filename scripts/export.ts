@@ -82,7 +82,8 @@ async function exportedConfig(
     const trained = expectTask("question-answering", config);
     const card = { ...trained.card, description: recipe.config.card.description };
     const dev = (await Promise.all(recipe.sets.map(({ set }) => set.load(data)))).flatMap((splits) => splits.dev);
-    return calibrateReader({ ...trained, card }, file, Tokenizer.fromJson(tokenizer), dev);
+    const served = { ...trained, max_answer_words: recipe.answerWords, card };
+    return calibrateReader(served, file, Tokenizer.fromJson(tokenizer), dev);
   }
   const { description } = recipe.config.card;
   const trained = expectTask("classification", config);

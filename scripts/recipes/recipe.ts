@@ -119,6 +119,8 @@ export interface QuestionAnsweringRecipe {
   config: Omit<QuestionAnsweringConfig, "card"> & { card: { description: string } };
   /** The model whose vocabulary and encoder it begins with. */
   from: string;
+  /** In place of the configuration's `max_answer_words` once it is trained. */
+  answerWords: number;
   sets: QuestionSetUse[];
   /** Contexts and questions are packed into rows of this many tokens, at most `slots` of them in a row. */
   rowLength: number;

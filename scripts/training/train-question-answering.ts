@@ -6,7 +6,7 @@ import { type QuestionAnsweringConfig, questionAnsweringConfigSchema } from "../
 import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import { countQuestions, type Paragraph } from "../data/question-answering.ts";
 import type { QuestionAnsweringRecipe } from "../recipes/recipe.ts";
-import { parametersFrom, readEncoder } from "../train/encoder.ts";
+import { type PretrainedEncoder, parametersFrom, readEncoder } from "../train/encoder.ts";
 import { packRows } from "./batches.ts";
 import { writeWhole } from "./checkpoint.ts";
 import { createSpanScore } from "./dev-score.ts";
@@ -37,24 +37,19 @@ export async function trainQuestionAnswering(
   const tokenizerPath = join(runDir, "tokenizer.json");
   if (!existsSync(tokenizerPath)) await writeWhole(tokenizerPath, encoder.tokenizer);
   const tokenizer = Tokenizer.fromJson(encoder.tokenizer);
-  const config = await openConfig(
-    runDir,
-    questionAnsweringConfigSchema,
-    configOf(
-      recipe,
-      splits.map(({ train }) => train),
-    ),
-  );
+  const train = splits.map((split) => split.train);
+  const described = { ...recipe.config, card: cardOf(recipe, train, encoder) };
+  const config = await openConfig(runDir, questionAnsweringConfigSchema, described);
   const dev = splits.flatMap((split) => split.dev);
   const task = await spanTask(recipe, config, {
-    train: splits.map(({ train }) => askedWords(train, tokenizer, config.max_answer_words)),
+    train: train.map((paragraphs) => askedWords(paragraphs, tokenizer, config.max_answer_words)),
     dev: askedWords(dev, tokenizer, config.max_answer_words),
     rows: Math.ceil(rowsPerStep(training, device) / count),
     count,
     score: await createSpanScore(config, tokenizer, dev),
   });
   console.log(
-    `${id}: ${splits.map(({ train }) => countQuestions(train)).join(" + ")} questions, ${countQuestions(dev)} of dev; ` +
+    `${id}: ${train.map(countQuestions).join(" + ")} questions, ${countQuestions(dev)} of dev; ` +
       `${task.stepsPerEpoch} steps an epoch; ${count} × ${device}; run folder ${runDir}`,
   );
   const { done, score, step } = await runSession({
@@ -75,14 +70,24 @@ export async function trainQuestionAnswering(
   return done;
 }
 
-function configOf(recipe: QuestionAnsweringRecipe, train: Paragraph[][]): QuestionAnsweringConfig {
-  const { description } = recipe.config.card;
-  const training_data = recipe.sets.map(({ set: { card } }, i) => ({
-    name: card.name,
+/** The data, and those of the model that it begins with. */
+function cardOf(
+  recipe: QuestionAnsweringRecipe,
+  train: Paragraph[][],
+  encoder: PretrainedEncoder,
+): QuestionAnsweringConfig["card"] {
+  const questions = recipe.sets.map(({ set: { card } }, i) => ({
+    name: `${card.name} (questions)`,
     licence: card.licence,
     rows: countQuestions(train[i]!),
   }));
-  return { ...recipe.config, card: { description, licence: "see the training data", training_data, quality: {} } };
+  const before = encoder.config.card.training_data.map((one) => ({ ...one, name: `${encoder.id}: ${one.name}` }));
+  return {
+    description: recipe.config.card.description,
+    licence: "see the training data",
+    training_data: [...questions, ...before],
+    quality: {},
+  };
 }
 
 interface SpanTaskOptions {

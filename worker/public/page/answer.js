@@ -20,7 +20,7 @@ const CONTEXT =
   "book costs twenty cents a day. The reading room on the second floor was added in 1924 after a fire.";
 const QUESTIONS = [
   "Who founded the library?",
-  "How much does a late book cost?",
+  "How many books may members borrow?",
   "When was the reading room added?",
   "Who is the king of Norway?",
 ];
