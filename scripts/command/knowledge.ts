@@ -79,7 +79,11 @@ function searchOf(entries: PreparedEntry[], kernels: WebAssembly.Module, d: numb
   index.change([], new Map<number, Passage>(passages.map(({ passage }, row) => [row, passage])))();
   return async (query, limit) => {
     const found = new Map<string, FoundPassage>();
-    for (const { row, cosine, score } of index.search(query, passages.length)) {
+    for (const { row, cosine, score } of index.search(
+      query,
+      passages.length,
+      () => (row) => passages[row]!.entry.kind,
+    )) {
       const { entry, passage } = passages[row]!;
       if (found.size === limit) break;
       const { id, kind, heads, source } = entry;

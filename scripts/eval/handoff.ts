@@ -3,7 +3,7 @@
  * regression, and what the threshold then lets through. Of CLINC150: questions that have an intent should be answered,
  * those that are out of scope handed over. Bases of different sizes count alike, for a small one has fewer near questions.
  */
-import { type Calibration, confidenceOf, DEFAULT_THRESHOLD } from "../../worker/knowledge/confidence.ts";
+import { CALIBRATION, type Calibration, confidenceOf, DEFAULT_THRESHOLD } from "../../worker/knowledge/confidence.ts";
 import { formatTable, percent } from "../report/table.ts";
 
 /** A question's best entry. */
@@ -47,7 +47,7 @@ export function measureHandoff(found: readonly Found[]): {
 } {
   const inScope = found.filter(({ isInScope }) => isInScope);
   const outOfScope = found.filter(({ isInScope }) => !isInScope);
-  const isGiven = ({ cosine }: Found) => confidenceOf(cosine) >= DEFAULT_THRESHOLD;
+  const isGiven = ({ cosine }: Found) => confidenceOf(cosine, CALIBRATION.pair) >= DEFAULT_THRESHOLD;
   const share = (some: Found[], all: Found[]) => some.length / all.length;
   const given = inScope.filter(isGiven);
   return {

@@ -197,3 +197,47 @@ describe("edge-slm answer", () => {
     expect(stderr).toContain("expected text in UTF-8");
   });
 });
+
+describe("edge-slm embed", () => {
+  it("prints a vector a line, the same as the engine's", async () => {
+    const golden = JSON.parse(await readFile(join(fixture("tiny-embedder"), "golden.json"), "utf8")) as {
+      text: string;
+      vector: number[];
+    }[];
+    const { text, vector } = golden[0]!;
+    const { code, stdout } = await run(["embed", "--model", fixture("tiny-embedder"), "--json", text, "Привет"]);
+    const [first, second] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(first.embedding).toEqual(vector.map((value) => Number(value.toFixed(6))));
+    expect(second.error).toMatch(/expected Latin letters/);
+    expect(code).toBe(1);
+  });
+});
+
+describe("edge-slm answer --knowledge", () => {
+  const answer = (file: string, ...questions: string[]) =>
+    run(["answer", "--model", fixture("tiny-embedder"), "--threshold", "0", "--knowledge", file, ...questions]);
+
+  it("answers from a table, and names the rows that are none", async () => {
+    const file = join(directory, "faq.csv");
+    await writeFile(
+      file,
+      "question,answer\nWhen are you open?,From nine to six.\nWhere is my card?,In the post.\nNo answer?,\n",
+    );
+    const { code, stdout, stderr } = await answer(file, "Where is my card?", "When are you open?");
+    expect(stdout).toBe("In the post.\nFrom nine to six.\n");
+    expect(stderr).toMatch(/faq\.csv, line 4: expected question and answer/);
+    expect(code).toBe(0);
+  });
+
+  it("says what is wrong with the file, or with the options", async () => {
+    const empty = join(directory, "empty.md");
+    await writeFile(empty, "\n");
+    expect((await answer(empty, "a")).stderr).toMatch(/expected an entry that can be answered from, got none/);
+    expect((await answer(join(directory, "faq.txt"), "a")).stderr).toMatch(/expected a file .csv, .jsonl, .json, .md/);
+    expect((await answer(join(directory, "none.csv"), "a")).stderr).toMatch(/cannot read/);
+    expect((await run(["answer", "a"])).stderr).toMatch(/expected either --context or --knowledge/);
+  });
+});

@@ -92,16 +92,19 @@ it("gives the cosine of a passage that only the words found", () => {
   const vectors = Array.from({ length: 200 }, drawVector);
   const index = indexOf(vectors.map((vector, row) => passage(row === 77 ? "needle" : "hay", vector)));
   const query = vectors[77]!.map((value) => -value);
-  const hit = index.search({ text: "needle", vector: query }, 200).find(({ row }) => row === 77)!;
+  const hit = index.search({ text: "needle", vector: query }, 200, () => () => "pair").find(({ row }) => row === 77)!;
   expect(hit).toMatchObject({ vectorRank: null, wordsRank: 0 });
   expect(hit.cosine).toBeCloseTo(-1, 1);
 });
 
-it("fuses two rankings by their weight", () => {
-  expect(fuse([1, 2, 3], [3, 4], 1).map(({ row }) => row)).toEqual(
-    [3, 1, 4, 2].sort((a, b) => [3, 1, 2, 4].indexOf(a) - [3, 1, 2, 4].indexOf(b)),
-  );
-  expect(fuse([1, 2], [2, 1], 0).map(({ row }) => row)).toEqual([1, 2]);
-  expect(fuse([], [5], 0.5)).toEqual([{ row: 5, score: 0.5 / 61, vectorRank: null, wordsRank: 0 }]);
-  expect(fuse([], [])).toEqual([]);
+it("fuses two rankings by the share that the words have", () => {
+  const rows = (byVector: number[], byWords: number[], share: (row: number) => number) =>
+    fuse(byVector, byWords, share).map(({ row }) => row);
+  expect(rows([1, 2, 3], [3, 4], () => 0.5)).toEqual([3, 1, 2, 4]);
+  expect(rows([1, 2], [2, 1], () => 0)).toEqual([1, 2]);
+  expect(rows([1, 2], [2, 1], () => 1)).toEqual([2, 1]);
+  // Each by what it is: a document that the words found, before a pair that they found.
+  expect(rows([], [1, 2], (row) => (row === 2 ? 0.9 : 0.1))).toEqual([2, 1]);
+  expect(fuse([], [5], () => 0.5)).toEqual([{ row: 5, score: 0.5 / 61, vectorRank: null, wordsRank: 0 }]);
+  expect(rows([], [], () => 1)).toEqual([]);
 });

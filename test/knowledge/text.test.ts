@@ -63,6 +63,13 @@ describe("imports", () => {
     expect(entries).toMatchObject([{ heads: ["Q"], body: "A" }]);
   });
 
+  it("says what a body should be that is none", () => {
+    for (const body of ["{", "null", "[]", '{"entries":5}']) expect(() => importRows("json", body)).toThrow(/expected/);
+    expect(() => importRows("csv", "")).toThrow(/expected a header line/);
+    expect(importRows("markdown", "")).toEqual([]);
+    expect(importRows("jsonl", "")).toEqual([]);
+  });
+
   it("names what no row may be", async () => {
     const values = [
       null,

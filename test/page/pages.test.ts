@@ -175,6 +175,22 @@ describe.skipIf(!executablePath)("the pages", () => {
     await page.context().close();
   });
 
+  it("fills a knowledge base, asks it, and tells what leans on what", { timeout: TEST_MS }, async () => {
+    const page = await openPage("/#knowledge");
+    await page.fill("#knowledge-key", worker.adminKey);
+    await page.click("#knowledge form:first-of-type .primary");
+    await expect.poll(() => shown(page, "#knowledge .said"), { timeout: STEP_MS }).toContain("5 passages in all");
+    await page.click('#knowledge .examples button:text-is("What are your opening hours?")');
+    await expect.poll(() => shown(page, "#knowledge .found"), { timeout: STEP_MS }).toContain("From nine to six");
+    await page.click('#knowledge .examples button:text-is("And on Sundays?")');
+    await expect
+      .poll(() => shown(page, "#knowledge-result .stack"), { timeout: STEP_MS })
+      .toContain("What are your opening hours? And on Sundays?");
+    await expectAccessible(page);
+    expect(JSON.parse(await runCode(page, "#knowledge", "curl"))).toMatchObject({ knowledge_base: "playground" });
+    await page.context().close();
+  });
+
   it("answers a question out of a text, and shows where", { timeout: TEST_MS }, async () => {
     const page = await openPage("/#answer");
     await page.waitForSelector("#answer .primary");

@@ -7,7 +7,7 @@ import { embedWindows, type TextEmbedder } from "../embed.ts";
 import type { LoadedModel } from "../loaded-model.ts";
 import { planWindows } from "../plan-windows.ts";
 import { cleanText } from "../text/clean.ts";
-import { confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
+import { CALIBRATION, confidenceOf, DEFAULT_THRESHOLD } from "./confidence.ts";
 import type { Entry } from "./entry.ts";
 import { searchText, type Turn } from "./follow-up.ts";
 import { sentencesOf } from "./passages.ts";
@@ -64,8 +64,8 @@ export interface KnowledgeAnswer {
   alternatives: KnowledgeAlternative[];
 }
 
-/** Passages of documents that are read. */
-const MAX_READ = 3;
+/** Entries that are looked at even where fewer are asked for: the surest document need not be the first one found. */
+const MIN_FOUND = 3;
 
 /** The embedder, and a reader if there is one. */
 export interface KnowledgeModels {
@@ -82,14 +82,15 @@ export async function answerFromKnowledge(
   const searched = cleanText(searchText(question, history)).trim();
   const [embedding] = await embedWindows(planWindows([searched], embedder), embedder, { signal });
   const query = { text: searched, vector: embedding!.vector };
-  const result = await search(query, Math.max(topK, MAX_READ));
+  const result = await search(query, Math.max(topK, MIN_FOUND));
   const least = threshold ?? result.threshold ?? DEFAULT_THRESHOLD;
   const candidates = await Promise.all(
-    result.found.map((found, i) => candidateOf(found, i < MAX_READ, query, { embedder, reader }, signal)),
+    result.found.map((found) => candidateOf(found, query, { embedder, reader }, signal)),
   );
-  const [best, ...others] = rankCandidates(candidates);
+  const ranked = rankCandidates(candidates);
+  const [best, ...others] = ranked;
   const reason = reasonOf(best, embedding!.tokens, least);
-  const alternatives = (reason === null ? others : candidates).slice(0, reason === null ? topK - 1 : topK);
+  const alternatives = (reason === null ? others : ranked).slice(0, reason === null ? topK - 1 : topK);
   return {
     answer: reason === null ? best!.answer : null,
     confidence: best?.confidence ?? 0,
@@ -107,26 +108,29 @@ function reasonOf(best: KnowledgeAlternative | undefined, tokens: number, least:
   return best.confidence < least ? "below_threshold" : null;
 }
 
-/** The search's order, but that a document in which nothing was found comes behind what is surer. */
+/**
+ * The best pair is the search's first, the best document the one in which an answer was found most surely; of these two
+ * the surer one is first, and the others follow as sure as they are.
+ */
 function rankCandidates(candidates: KnowledgeAlternative[]): KnowledgeAlternative[] {
-  const [first] = candidates;
-  if (!first || first.source.kind === "pair") return candidates;
   // The sort is stable: of equally sure ones the search's order.
-  const read = candidates.slice(0, MAX_READ).sort((a, b) => b.confidence - a.confidence);
-  return [...read, ...candidates.slice(MAX_READ)];
+  const sorted = candidates.toSorted((a, b) => b.confidence - a.confidence);
+  const pair = candidates.find(({ source }) => source.kind === "pair");
+  const document = sorted.find(({ source }) => source.kind === "document");
+  const best = pair && (!document || pair.confidence >= document.confidence) ? pair : document;
+  return best ? [best, ...sorted.filter((candidate) => candidate !== best)] : [];
 }
 
 async function candidateOf(
   { entry, head, body, cosine }: FoundPassage,
-  isRead: boolean,
   query: { text: string; vector: Float32Array },
   models: KnowledgeModels,
   signal: AbortSignal,
 ): Promise<KnowledgeAlternative> {
   const source = { entry: entry.id, kind: entry.kind, title: head === "" ? null : head, source: entry.source };
-  const found = round(confidenceOf(cosine));
+  const found = round(confidenceOf(cosine, CALIBRATION[entry.kind]));
   if (entry.kind === "pair") return { answer: body, confidence: found, source };
-  const span = isRead ? await readPassage(body, query, models, signal) : { text: body, confidence: 1 };
+  const span = await readPassage(body, query, models, signal);
   return { answer: span.text, confidence: round(found * span.confidence), source: { ...source, passage: body } };
 }
 

@@ -36,10 +36,7 @@ export interface Refused {
 export function importRows(type: ImportType, body: string): ImportRow[] {
   switch (type) {
     case "json":
-      return (JSON.parse(body) as { entries: unknown[] }).entries.map((value, i) => ({
-        place: `entry ${i + 1}`,
-        value,
-      }));
+      return jsonRows(body);
     case "jsonl":
       return jsonLines(body);
     case "csv":
@@ -68,6 +65,17 @@ export async function readRows(rows: readonly ImportRow[]): Promise<{ entries: E
     }
   }
   return { entries: [...entries.values()], refused };
+}
+
+function jsonRows(body: string): ImportRow[] {
+  let entries: unknown;
+  try {
+    entries = (JSON.parse(body) as { entries?: unknown } | null)?.entries;
+  } catch (cause) {
+    throw new Problem("malformed_request", "expected JSON", { cause });
+  }
+  if (!Array.isArray(entries)) throw new Problem("malformed_request", 'expected { "entries": […] }');
+  return entries.map((value: unknown, i) => ({ place: `entry ${i + 1}`, value }));
 }
 
 function jsonLines(body: string): ImportRow[] {

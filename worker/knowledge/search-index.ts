@@ -4,7 +4,7 @@
  * caller's, so that `npm run eval` measures this very code.
  */
 import { CHUNK_ROWS, type Neighbour, VectorChunk, VectorMatrix } from "../engine/vector-matrix.ts";
-import { type Fused, fuse } from "./fusion.ts";
+import { type Fused, fuse, type PassageKind, WORDS_SHARE } from "./fusion.ts";
 
 export type SqlValue = string | number | null | Uint8Array;
 
@@ -119,15 +119,17 @@ export class SearchIndex {
     return row && new VectorChunk(this.#d, new Uint8Array(row.bytes));
   }
 
-  /** The best passages by both rankings, best first. */
-  search(query: Query, limit: number): Hit[] {
+  /**
+   * The best passages by both rankings, best first.
+   * @param kindsOf tells of rows what the passage of each is of
+   */
+  search(query: Query, limit: number, kindsOf: (rows: number[]) => (row: number) => PassageKind): Hit[] {
     const neighbours = this.byVector(query.vector);
     const byWords = this.byWords(query.text);
     const cosines = new Map(neighbours.map(({ row, cosine }) => [row, cosine]));
-    const fused = fuse(
-      neighbours.map(({ row }) => row),
-      byWords,
-    );
+    const byVector = neighbours.map(({ row }) => row);
+    const kindOf = kindsOf([...byVector, ...byWords]);
+    const fused = fuse(byVector, byWords, (row) => WORDS_SHARE[kindOf(row)]);
     return fused
       .slice(0, limit)
       .map((hit) => ({ ...hit, cosine: cosines.get(hit.row) ?? this.#cosine(query, hit.row) }));

@@ -53,17 +53,22 @@ export async function benchKnowledge(bundle: Bundle, model: ModelFolder, runs: n
     const rates = await fill(workerd, pairs);
     const answers: number[] = [];
     let right = 0;
+    let beforeMs: number | undefined;
     const asked = shuffle([...pairs], uniformStream(hash32(2))).slice(0, 2 * runs);
     for (const [i, { id, question }] of asked.entries()) {
       // Not word for word, as people ask.
       const body = { knowledge_base: BASE, question: question.replace("How do I", "can i"), threshold: 0 };
       const { text, ms } = await workerd.send("POST", "/v1/answer", body);
       if (i < runs) continue;
+      if (i === runs) beforeMs = await workerd.cpuMs();
       answers.push(ms);
       right += Number((JSON.parse(text) as { source: { entry: string } }).source.entry === id);
     }
+    const afterMs = await workerd.cpuMs();
+    const cpuMs = beforeMs !== undefined && afterMs !== undefined ? (afterMs - beforeMs) / (runs - 1) : undefined;
     return [
       summarize(`answer from ${ENTRIES.toLocaleString("en")} entries, warm, in workerd`, "ms", answers, { atMost: 60 }),
+      ...(cpuMs === undefined ? [] : [{ name: "  CPU time of the process, mean", unit: "ms", value: cpuMs }]),
       { name: "  of them the very entry", unit: "%", value: (100 * right) / runs },
       summarize(`  import, entries a second, ${IMPORT} in a request`, "1/s", rates),
     ];
