@@ -175,3 +175,34 @@ describe("edge-slm answer --knowledge", () => {
     expect((await run(["answer", "a"])).stderr).toMatch(/expected either --context or --knowledge/);
   });
 });
+
+describe("edge-slm answer", () => {
+  const reader = ["answer", "--model", fixture("tiny-reader")];
+
+  it("answers each question with a part of the file, or says that there is none", async () => {
+    const context = "The rare stone\r\nis in the sand 😀.";
+    const path = join(directory, "context.txt");
+    await writeFile(path, context);
+    const sure = await run([...reader, "--context", path, "--threshold", "0", "--json", "Where is it?", ""]);
+    expect(sure.code).toBe(0);
+    const [first, second] = sure.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(first.answer).toBe(context.slice(first.start, first.end));
+    expect(first).toMatchObject({ question: "Where is it?", reason: null, model: "tiny-reader" });
+    expect(second).toMatchObject({ answer: null, reason: "no_text" });
+    const unsure = await run([...reader, "--context", path, "--threshold", "1"], "Where is it?\n");
+    expect(unsure).toMatchObject({ code: 0, stdout: "(no answer)\n" });
+  });
+
+  it("says what is wrong with its file", async () => {
+    const missing = join(directory, "missing.txt");
+    expect((await run([...reader, "--context", missing, "Where?"])).stderr).toContain(`cannot read ${missing}`);
+    const broken = join(directory, "broken.txt");
+    await writeFile(broken, Buffer.from([0x61, 0xff]));
+    const { code, stderr } = await run([...reader, "--context", broken, "Where?"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("expected text in UTF-8");
+  });
+});
