@@ -7,9 +7,10 @@ import { rankSpans } from "./engine/spans.ts";
 import { Problem } from "./errors.ts";
 import type { QuestionAnsweringConfig } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
-import { readings, readWords } from "./model/reading.ts";
+import { readings, readWords, type Word } from "./model/reading.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
+import { segmentText } from "./text/segments.ts";
 
 /** What reads. */
 export interface ReadingModel {
@@ -58,7 +59,7 @@ export async function findSpans(
   const words = readWords(context, tokenizer);
   const windows = readings(readWords(question, tokenizer), words, config);
   const logits = await readAll(engine, windows, signal ? { signal } : {});
-  const ranked = rankSpans(windows, logits, config, count);
+  const ranked = rankSpans(windows, logits, config, count, sentenceEnds(context, words, config));
   return {
     spans: ranked.map(({ first, last, confidence }) => {
       const [start, end] = [words[first]!.start, words[last]!.end];
@@ -67,6 +68,23 @@ export async function findSpans(
     tokens: windows.reduce((sum, { tokens }) => sum + tokens.length, 0),
     windows: windows.length,
   };
+}
+
+/** The words with which the sentences of a text end, by index. @param words as of `readWords` */
+export function sentenceEnds(
+  text: string,
+  words: readonly Word[],
+  { source_languages }: Pick<QuestionAnsweringConfig, "source_languages">,
+): Set<number> {
+  const ends = new Set<number>();
+  let position = 0;
+  let next = 0;
+  for (const sentence of segmentText(text, source_languages[0]!)) {
+    position += sentence.text.length;
+    while (next < words.length && words[next]!.end <= position) next++;
+    if (next > 0) ends.add(next - 1);
+  }
+  return ends;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** A reader asked many questions: its answers with how good each is. */
-import type { ReadingModel } from "../../worker/answer.ts";
+import { type ReadingModel, sentenceEnds } from "../../worker/answer.ts";
 import { readAll, type SpanLogits } from "../../worker/engine/reader.ts";
 import { rankSpans } from "../../worker/engine/spans.ts";
 import { type Reading, readings, readWords, type Word } from "../../worker/model/reading.ts";
@@ -47,7 +47,7 @@ export function answerRead(
   { context, words, right, readings: windows, logits }: ReadQuestion,
   config: ReadingModel["config"],
 ): ReadAnswer {
-  const [best] = rankSpans(windows, logits, config, 1);
+  const [best] = rankSpans(windows, logits, config, 1, sentenceEnds(context, words, config));
   const text = best ? context.slice(words[best.first]!.start, words[best.last]!.end) : "";
   return { confidence: best?.confidence ?? 0, ...spanScores(text, right), isAnswerable: right.length > 0 };
 }

@@ -47,6 +47,7 @@ function expectedF1(span: string, all: Map<string, number>): number {
   return sum;
 }
 
+const NO_ENDS = new Set<number>();
 const logit = fc.float({ min: -3, max: 3, noNaN: true });
 
 describe("rankSpans", () => {
@@ -66,7 +67,7 @@ describe("rankSpans", () => {
           const best = Math.max(
             ...[...all.keys()].filter((span) => span !== "none").map((span) => expectedF1(span, all)),
           );
-          const [found] = rankSpans([window(0, words)], [logits], config, 1);
+          const [found] = rankSpans([window(0, words)], [logits], config, 1, NO_ENDS);
           expect(found!.confidence).toBeCloseTo(best, 6);
           expect(expectedF1(`${found!.first} ${found!.last}`, all)).toBeCloseTo(best, 6);
         },
@@ -78,18 +79,25 @@ describe("rankSpans", () => {
   it("has no span longer than the longest answer, and none that shares a word with a better one", () => {
     const length = 13;
     const flat = logitsOf(new Array(length).fill(1), new Array(length).fill(1));
-    const spans = rankSpans([window(0, length - 1)], [flat], config, 20);
+    const spans = rankSpans([window(0, length - 1)], [flat], config, 20, NO_ENDS);
     expect(spans.length).toBeGreaterThan(3);
     const words = spans.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, i) => first + i));
     expect(new Set(words).size).toBe(words.length);
     for (const { first, last } of spans) expect(last - first).toBeLessThan(3);
-    expect(rankSpans([window(0, length - 1)], [flat], config, 2)).toEqual(spans.slice(0, 2));
+    expect(rankSpans([window(0, length - 1)], [flat], config, 2, NO_ENDS)).toEqual(spans.slice(0, 2));
+  });
+
+  it("has no span that goes on behind the end of a sentence", () => {
+    const flat = logitsOf(new Array(7).fill(1), new Array(7).fill(1));
+    const spans = rankSpans([window(0, 6)], [flat], config, 20, new Set([1, 3]));
+    expect(spans.length).toBeGreaterThan(2);
+    for (const { first, last } of spans) for (const end of [1, 3]) expect(first <= end && last > end).toBe(false);
   });
 
   it("weighs windows by what their spans have more than no answer", () => {
     // The second window's logits are higher all over, but it is surer that nothing is there.
     const [first, second] = [logitsOf([0, 8, -2], [0, 8, -2]), logitsOf([20, 12, 13], [20, 12, 13])];
-    const [best] = rankSpans([window(0, 2), window(2, 2)], [first, second], config, 1);
+    const [best] = rankSpans([window(0, 2), window(2, 2)], [first, second], config, 1, NO_ENDS);
     expect(best).toMatchObject({ first: 0, last: 0 });
     expect(best!.confidence).toBeGreaterThan(0.99);
   });
@@ -97,15 +105,15 @@ describe("rankSpans", () => {
   it("takes of a span in two windows the higher odds, once", () => {
     const weak = logitsOf([0, -5, 2], [0, -5, 2]);
     const strong = logitsOf([0, 6, -5], [0, 6, -5]);
-    const [best] = rankSpans([window(0, 2), window(1, 2)], [weak, strong], config, 1);
-    const [alone] = rankSpans([window(1, 2)], [strong], config, 1);
+    const [best] = rankSpans([window(0, 2), window(1, 2)], [weak, strong], config, 1, NO_ENDS);
+    const [alone] = rankSpans([window(1, 2)], [strong], config, 1, NO_ENDS);
     expect(best).toMatchObject({ first: 1, last: 1 });
     expect(best!.confidence).toBeCloseTo(alone!.confidence, 2);
   });
 
   it("finds nothing in nothing, and says so where weights are damaged", () => {
-    expect(rankSpans([], [], config, 3)).toEqual([]);
+    expect(rankSpans([], [], config, 3, NO_ENDS)).toEqual([]);
     const damaged = logitsOf([0, Number.NaN], [0, 1]);
-    expect(() => rankSpans([window(0, 1)], [damaged], config, 1)).toThrow("expected numbers, got NaN");
+    expect(() => rankSpans([window(0, 1)], [damaged], config, 1, NO_ENDS)).toThrow("expected numbers, got NaN");
   });
 });

@@ -53,7 +53,7 @@ test("a reader learns to find the word behind the one that is asked for, and tha
     const examples = soughtWords(300, 99);
     const logits = await readAll(reader, examples);
     const right = examples.filter((example, i) => {
-      const [best] = rankSpans([example], [logits[i]!], config, 1);
+      const [best] = rankSpans([example], [logits[i]!], config, 1, new Set());
       const [gold] = example.golds;
       return gold
         ? best!.confidence > 0.5 && best!.first === gold[0] && best!.last === gold[1]

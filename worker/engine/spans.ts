@@ -36,6 +36,7 @@ interface ScoredSpan extends WordSpan {
  * The best spans of a context, none of which shares a word with another.
  * @param readings of one question and one context, with the logits of each
  * @param count at most so many
+ * @param sentenceEnds words with which a sentence ends: no span goes on behind one
  * @returns most confident first
  * @throws Error if a logit is NaN
  */
@@ -44,8 +45,9 @@ export function rankSpans(
   logits: readonly SpanLogits[],
   config: QuestionAnsweringConfig,
   count: number,
+  sentenceEnds: ReadonlySet<number>,
 ): RankedSpan[] {
-  const spans = scoreSpans(readings, logits, config);
+  const spans = scoreSpans(readings, logits, config, sentenceEnds);
   const most = spans.reduce((max, { score }) => Math.max(max, score), 0);
   const total = spans.reduce((sum, { score }) => sum + Math.exp(score - most), Math.exp(-most));
   if (!Number.isFinite(total)) {
@@ -84,11 +86,12 @@ function mostExpected(candidates: readonly ScoredSpan[], probabilityOf: (span: S
   return ranked.reduce((best, span) => (span.confidence > best.confidence ? span : best));
 }
 
-/** Every span of at most `max_answer_words`, once. */
+/** Every span within a sentence of at most `max_answer_words`, once. */
 function scoreSpans(
   readings: readonly Reading[],
   logits: readonly SpanLogits[],
   { max_answer_words, temperature }: QuestionAnsweringConfig,
+  sentenceEnds: ReadonlySet<number>,
 ): ScoredSpan[] {
   const spans = new Map<number, ScoredSpan>();
   readings.forEach(({ starts, ends, separator, firstWord }, window) => {
@@ -101,6 +104,7 @@ function scoreSpans(
         const key = first * max_answer_words + (j - i);
         const known = spans.get(key);
         if (!known || score > known.score) spans.set(key, { first, last: firstWord + j, score });
+        if (sentenceEnds.has(firstWord + j)) break;
       }
     }
   });
