@@ -16,7 +16,7 @@ import { ensureSecrets } from "./start/secrets.ts";
 
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 60_000;
-/** What each kind of model gives. */
+/** What each kind of model gives, in the order of the first questions. */
 const PAID: Record<Task, string> = {
   translation: "Translations",
   classification: "Classifications",
@@ -64,7 +64,9 @@ async function start({ port, model, persistTo }: StartOptions): Promise<void> {
     console.log(`\nThe Worker listens on ${address} (Ctrl-C ends it).`);
     // One model of each kind is enough to see.
     const tasks = new Map(models.toReversed().map(({ manifest }) => [manifest.config.task, manifest]));
-    for (const { config } of tasks.values()) {
+    for (const task of Object.keys(PAID) as Task[]) {
+      const config = tasks.get(task)?.config;
+      if (!config) continue;
       const { path, body, asked, readAnswer } = firstQuestion(config);
       const answer = await ask(address + path, body);
       if ("demand" in answer) {

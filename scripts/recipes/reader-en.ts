@@ -34,7 +34,7 @@ export const readerEn: QuestionAnsweringRecipe = {
   cropped: 0.75,
   unanswerable: 0.25,
   training: {
-    epochs: 3,
+    epochs: 10,
     rowsPerStep: { cpu: 24, webgpu: 128 },
     peakLearningRate: 1e-3,
     warmupSteps: 100,

@@ -35,8 +35,8 @@ const TO_CLASSIFY: Record<string, string> = {
 
 /** Something to answer. */
 const TO_ANSWER = {
-  question: "When does the shop close on Saturdays?",
-  context: "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.",
+  question: "Who built the bridge?",
+  context: "The bridge over the river was built in 1894 by the engineer Ada Holm. It was closed to cars in 2011.",
 };
 
 export function firstQuestion(config: ModelConfig): Question {

@@ -83,10 +83,12 @@ export function parametersFrom(
   const flat = new Float32Array(parameterCount(slices));
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
-    // Positions are the same in every network, of longer texts only more.
-    if (kind === "positions" || /^(features|span)\./.test(name)) continue;
+    if (/^(features|span)\./.test(name)) continue;
     if (name.startsWith("heads.") && !kept.some((head) => name.startsWith(`heads.${head.name}.`))) continue;
-    const tensor = tensors.get(name);
+    const given = tensors.get(name);
+    // Shorter texts need the first positions only; of longer ones all are made anew, for they are the same in every network.
+    if (kind === "positions" && given && given.length < length) continue;
+    const tensor = kind === "positions" ? given?.subarray(0, length) : given;
     if (tensor?.length !== length) {
       throw new Error(
         `${name}: expected ${length} weights in the encoder to begin with, got ${tensor?.length ?? "none"}`,

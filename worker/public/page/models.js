@@ -62,8 +62,9 @@ function sampleCall(model) {
     return { method: "POST", path: "/v1/classify", body };
   }
   if (model.task === "question-answering") {
-    const context = "We are open from nine to six on weekdays. On Saturdays the shop closes at two in the afternoon.";
-    const body = { question: "When does the shop close on Saturdays?", context, model: model.id };
+    const context =
+      "The bridge over the river was built in 1894 by the engineer Ada Holm. It was closed to cars in 2011.";
+    const body = { question: "Who built the bridge?", context, model: model.id };
     return { method: "POST", path: "/v1/answer", body };
   }
   if (model.task === "embedding") {
