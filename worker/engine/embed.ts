@@ -1,15 +1,13 @@
 /**
  * Embedding: a sentence encoder, whose vectors are made of length 1, so that the cosine of two of them is their dot
- * product. Texts are packed into passes as in classification (heads.ts); between two passes the event loop gets its turn.
+ * product. Texts are packed into passes as in classification (passes.ts); between two passes the event loop gets its turn.
  */
 import type { EmbeddingConfig } from "../model/config.ts";
 import { F32 } from "./blocks.ts";
+import { runPasses } from "./passes.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SentenceEncoder } from "./sentence-encoder.ts";
-import { makeTurns, type TurnOptions } from "./turns.ts";
-
-/** Tokens of a pass, at most (one text may exceed it): the rows of its products. */
-const MAX_ROWS = 128;
+import type { TurnOptions } from "./turns.ts";
 
 export class Embedder {
   readonly config: EmbeddingConfig;
@@ -72,21 +70,15 @@ export async function embed(
   texts: readonly (readonly number[])[],
   options: TurnOptions = {},
 ): Promise<Float32Array[]> {
-  const takeTurns = makeTurns(options);
-  const results: Float32Array[] = [];
-  while (results.length < texts.length) {
-    const pass: number[][] = [];
-    let rows = 0;
-    for (let i = results.length; i < texts.length; i++) {
-      const tokens = [...texts[i]!, model.config.eos_token_id];
-      if (rows > 0 && rows + tokens.length > MAX_ROWS) break;
-      pass.push(tokens);
-      rows += tokens.length;
-    }
-    await takeTurns(model.encoder.macs(pass.length, rows));
-    results.push(...model.step(pass));
-  }
-  return results;
+  return runPasses(
+    texts.map((tokens) => [...tokens, model.config.eos_token_id]),
+    {
+      rows: ({ length }) => length,
+      macs: (count, rows) => model.encoder.macs(count, rows),
+      step: (pass) => model.step(pass),
+    },
+    options,
+  );
 }
 
 /** The vector of a text from those of its windows: their mean, weighted by the windows' tokens, of length 1 again. */

@@ -6,12 +6,10 @@
 import type { ClassificationConfig } from "../model/config.ts";
 import { roundUp } from "../model/format.ts";
 import { F32 } from "./blocks.ts";
+import { runPasses } from "./passes.ts";
 import type { Address, Linear, Runtime } from "./runtime.ts";
 import type { SentenceEncoder } from "./sentence-encoder.ts";
-import { makeTurns, type TurnOptions } from "./turns.ts";
-
-/** Tokens of a pass, at most (one text may exceed it): the rows of its products. More would not make them faster. */
-const MAX_ROWS = 128;
+import type { TurnOptions } from "./turns.ts";
 
 /** Working buffers for up to `texts` texts. */
 interface RunState {
@@ -136,21 +134,15 @@ export async function classify(
   if (unknown !== undefined) {
     throw new RangeError(`classify: expected heads in 0…${config.heads.length - 1}, got ${unknown}`);
   }
-  const takeTurns = makeTurns(options);
-  const results: Float64Array[][] = [];
-  while (results.length < texts.length) {
-    const pass: number[][] = [];
-    let rows = 0;
-    for (let i = results.length; i < texts.length; i++) {
-      const tokens = [...texts[i]!, config.eos_token_id];
-      if (rows > 0 && rows + tokens.length > MAX_ROWS) break;
-      pass.push(tokens);
-      rows += tokens.length;
-    }
-    await takeTurns(model.encoder.macs(pass.length, rows));
-    results.push(...model.step(pass, heads));
-  }
-  return results;
+  return runPasses(
+    texts.map((tokens) => [...tokens, config.eos_token_id]),
+    {
+      rows: ({ length }) => length,
+      macs: (count, rows) => model.encoder.macs(count, rows),
+      step: (pass) => model.step(pass, heads),
+    },
+    options,
+  );
 }
 
 /**

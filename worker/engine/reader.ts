@@ -6,12 +6,10 @@ import type { QuestionAnsweringConfig } from "../model/config.ts";
 import type { Reading } from "../model/reading.ts";
 import { Blocks } from "./blocks.ts";
 import { Encoder } from "./encoder.ts";
+import { runPasses } from "./passes.ts";
 import type { Linear, Runtime } from "./runtime.ts";
-import { makeTurns, type TurnOptions } from "./turns.ts";
+import type { TurnOptions } from "./turns.ts";
 import type { CommonWeights } from "./weights.ts";
-
-/** Tokens of a pass, at most (one reading may exceed it): as a classifier's. */
-const MAX_ROWS = 128;
 
 /** Logits of one reading, each [T]. */
 export interface SpanLogits {
@@ -86,23 +84,18 @@ export class Reader {
  * The logits of any number of readings, a pass after the other.
  * @throws RangeError as of `Reader.step`; the signal's reason if aborted
  */
-export async function readAll(
+export function readAll(
   reader: Reader,
   readings: readonly Reading[],
   options: TurnOptions = {},
 ): Promise<SpanLogits[]> {
-  const takeTurns = makeTurns(options);
-  const results: SpanLogits[] = [];
-  while (results.length < readings.length) {
-    const pass: Reading[] = [];
-    let rows = 0;
-    for (const reading of readings.slice(results.length)) {
-      if (rows > 0 && rows + reading.tokens.length > MAX_ROWS) break;
-      pass.push(reading);
-      rows += reading.tokens.length;
-    }
-    await takeTurns(reader.macs(rows));
-    results.push(...reader.step(pass));
-  }
-  return results;
+  return runPasses(
+    readings,
+    {
+      rows: ({ tokens }) => tokens.length,
+      macs: (_, rows) => reader.macs(rows),
+      step: (pass) => reader.step(pass),
+    },
+    options,
+  );
 }

@@ -1,6 +1,6 @@
 /** The panel that answers: a question about a text, and the text with its answer in it. */
 import { ask } from "./api.js";
-import { percent } from "./classify.js";
+import { rankedList } from "./classify.js";
 import { h, show } from "./dom.js";
 import { attempt } from "./frame.js";
 import { said } from "./language.js";
@@ -118,7 +118,14 @@ function told({ answer, start, end, confidence, reason, alternatives }, context)
       h("p", { class: "explained", lang: "en" }, ...highlighted(context, best)),
     ),
     alternatives.length > 0 || best.length > 0
-      ? h("section", {}, h("h2", said("answer.ranking")), ranking([...best, ...alternatives]))
+      ? h(
+          "section",
+          {},
+          h("h2", said("answer.ranking")),
+          rankedList(
+            [...best, ...alternatives].map(({ text, confidence }) => ({ text, share: confidence, lang: "en" })),
+          ),
+        )
       : null,
   ].filter((element) => element !== null);
 }
@@ -136,21 +143,4 @@ function highlighted(context, spans) {
     at = end;
   }
   return [...parts, context.slice(at)];
-}
-
-/** @param {Span[]} spans */
-function ranking(spans) {
-  return h(
-    "ol",
-    { class: "ranking" },
-    ...spans.map(({ text, confidence }) =>
-      h(
-        "li",
-        {},
-        h("span", { lang: "en" }, text),
-        h("span", { class: "number" }, percent(confidence)),
-        h("span", { class: "bar", "aria-hidden": true, "--share": confidence }),
-      ),
-    ),
-  );
 }

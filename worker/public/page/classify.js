@@ -174,16 +174,21 @@ function explain(answer, lang) {
 
 /** @param {{ label: string, probability: number }[]} labels */
 export function ranking(labels) {
+  return rankedList(labels.map(({ label, probability }) => ({ text: readable(label), share: probability })));
+}
+
+/** @param {{ text: string, share: number, lang?: string }[]} rows the best first */
+export function rankedList(rows) {
   return h(
     "ol",
     { class: "ranking" },
-    ...labels.map(({ label, probability }) =>
+    ...rows.map(({ text, share, lang }) =>
       h(
         "li",
         {},
-        h("span", {}, readable(label)),
-        h("span", { class: "number" }, percent(probability)),
-        h("span", { class: "bar", "aria-hidden": true, "--share": probability }),
+        h("span", lang === undefined ? {} : { lang }, text),
+        h("span", { class: "number" }, percent(share)),
+        h("span", { class: "bar", "aria-hidden": true, "--share": share }),
       ),
     ),
   );

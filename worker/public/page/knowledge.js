@@ -3,7 +3,7 @@
  * along. The admin key lives in its field and nowhere else.
  */
 import { ask, put } from "./api.js";
-import { percent } from "./classify.js";
+import { rankedList } from "./classify.js";
 import { h, show } from "./dom.js";
 import { attempt } from "./frame.js";
 import { said } from "./language.js";
@@ -159,23 +159,11 @@ function told({ answer, confidence, source, reason, searched, alternatives }) {
       source && h("p", { class: "explained", lang: "en" }, source.passage ?? source.title ?? source.entry),
       h("p", { class: "said", ...said("knowledge.searched", { text: searched }) }),
     ),
-    all.length > 0 && h("section", {}, h("h2", said("knowledge.ranking")), ranking(all)),
+    all.length > 0 && h("section", {}, h("h2", said("knowledge.ranking")), rankedList(all.map(rankedOf))),
   ].filter((element) => element);
 }
 
-/** @param {Alternative[]} answers */
-function ranking(answers) {
-  return h(
-    "ol",
-    { class: "ranking" },
-    ...answers.map(({ source, confidence }) =>
-      h(
-        "li",
-        {},
-        h("span", { lang: "en" }, source.title ?? source.entry),
-        h("span", { class: "number" }, percent(confidence)),
-        h("span", { class: "bar", "aria-hidden": true, "--share": confidence }),
-      ),
-    ),
-  );
+/** @param {Alternative} answer */
+function rankedOf({ source, confidence }) {
+  return { text: source.title ?? source.entry, share: confidence, lang: "en" };
 }
