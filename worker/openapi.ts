@@ -67,6 +67,11 @@ export const bodyProblems = {
   415: problemResponse("The body is not JSON"),
 };
 
+/** What `timing` of an answer is. */
+export const TIMING =
+  "Wall time: loading the model if it was not in memory, waiting for other requests, all the rest. A deployed Worker's " +
+  "clock stands still while it computes, so what took less than about 10 ms counts as 0";
+
 /** What every route that asks for the admin key may answer. */
 export const adminProblems = {
   401: problemResponse("The admin key is missing or wrong"),

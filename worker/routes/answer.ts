@@ -13,7 +13,7 @@ import { knowledgeObjectOf } from "../knowledge/knowledge-object.ts";
 import { refusalProblem, vectorModelOf } from "../knowledge/management.ts";
 import { checkTexts } from "../middleware/limits.ts";
 import { isManifestFor } from "../model/manifest.ts";
-import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
+import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS, TIMING } from "../openapi.ts";
 import { Stopwatch } from "../stopwatch.ts";
 
 const EXAMPLE = {
@@ -100,11 +100,9 @@ const responseSchema = z
         "Parts that the context was read in, each overlapping the one before by a quarter. A span's log-odds against " +
         '"no answer" are the highest of the windows that it stands in',
     }),
-    timing: z.object({ load_ms: z.number(), queue_ms: z.number(), answer_ms: z.number() }).openapi({
-      description:
-        "Wall time: loading the model if it was not in memory, waiting for other requests, all the rest. A deployed Worker's " +
-        "clock stands still while it computes, so what took less than about 10 ms counts as 0",
-    }),
+    timing: z
+      .object({ load_ms: z.number(), queue_ms: z.number(), answer_ms: z.number() })
+      .openapi({ description: TIMING }),
   })
   .openapi("AnswerResponse");
 

@@ -6,7 +6,7 @@ import { type Classification, chooseModel, classifyTexts } from "../classify.ts"
 import type { App } from "../context.ts";
 import { paymentResponses, problemResponse } from "../errors.ts";
 import { checkTexts } from "../middleware/limits.ts";
-import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
+import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS, TIMING } from "../openapi.ts";
 import { planWindows } from "../plan-windows.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { cleanText } from "../text/clean.ts";
@@ -76,11 +76,9 @@ const responseSchema = z
   .object({
     model: z.object({ id: z.string(), version: z.string() }),
     classifications: z.array(classificationSchema).openapi({ description: "One for each text, in order" }),
-    timing: z.object({ load_ms: z.number(), queue_ms: z.number(), classify_ms: z.number() }).openapi({
-      description:
-        "Wall time: loading the model if it was not in memory, waiting for other requests, all the rest. A deployed Worker's " +
-        "clock stands still while it computes, so what took less than about 10 ms counts as 0",
-    }),
+    timing: z
+      .object({ load_ms: z.number(), queue_ms: z.number(), classify_ms: z.number() })
+      .openapi({ description: TIMING }),
   })
   .openapi("ClassifyResponse");
 

@@ -6,7 +6,7 @@ import type { App } from "../context.ts";
 import { MAX_RECOMMENDATIONS } from "../engine/recommender.ts";
 import type { Settings } from "../env.ts";
 import { Problem, paymentResponses, problemResponse } from "../errors.ts";
-import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS } from "../openapi.ts";
+import { bodyProblems, jsonAnswer, jsonBody, maybeKey, TAGS, TIMING } from "../openapi.ts";
 import { type Recommendations, recommend } from "../recommend.ts";
 import { Stopwatch } from "../stopwatch.ts";
 
@@ -61,11 +61,9 @@ const responseSchema = z
     unknown: z
       .object({ history: z.array(z.string()), filter: z.array(z.string()) })
       .openapi({ description: "Ids that the catalogue does not have; they were skipped" }),
-    timing: z.object({ load_ms: z.number(), queue_ms: z.number(), recommend_ms: z.number() }).openapi({
-      description:
-        "Wall time: loading the model if it was not in memory, waiting for other requests, all the rest. A deployed Worker's " +
-        "clock stands still while it computes, so what took less than about 10 ms counts as 0",
-    }),
+    timing: z
+      .object({ load_ms: z.number(), queue_ms: z.number(), recommend_ms: z.number() })
+      .openapi({ description: TIMING }),
   })
   .openapi("RecommendResponse") satisfies z.ZodType<Recommendations>;
 
