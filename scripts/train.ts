@@ -4,7 +4,6 @@
  * `npm run train -- recommend --data FILE`: the same for a recommender, from a table of who took what.
  * Ctrl-C writes a checkpoint; the same command goes on from it.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { ClassificationConfig } from "../worker/model/config.ts";
@@ -12,10 +11,9 @@ import { fail, positiveInteger } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { ClassificationRecipe, Recipe } from "./recipes/recipe.ts";
-import { parametersFrom, readEncoder } from "./train/encoder.ts";
+import { parametersFrom, readEncoder, writeVocabulary } from "./train/encoder.ts";
 import { type OwnOptions, trainOwn } from "./train/own-classifier.ts";
 import { type OwnRecommenderOptions, trainOwnRecommender } from "./train/own-recommender.ts";
-import { writeWhole } from "./training/checkpoint.ts";
 import type { DeviceName } from "./training/replica.ts";
 import type { RunOptions } from "./training/run-options.ts";
 import { chooseDevice } from "./training/session.ts";
@@ -72,8 +70,7 @@ async function trainRecipe(recipe: Recipe, run: RunOptions, { from, pretrained }
 async function beginFrom({ training }: ClassificationRecipe, runDir: string, from?: string) {
   if (from === undefined) return undefined;
   const encoder = await readEncoder(from);
-  await mkdir(runDir, { recursive: true });
-  await writeWhole(join(runDir, "tokenizer.json"), encoder.tokenizer);
+  await writeVocabulary(runDir, encoder);
   return (config: ClassificationConfig) => parametersFrom(encoder, config, training.seed, "same");
 }
 

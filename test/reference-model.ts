@@ -25,6 +25,8 @@ export class ReferenceModel {
   readonly config: ModelConfig;
   readonly #matrices = new Map<string, Matrix>();
   readonly #vectors = new Map<string, Float32Array>();
+  /** Tokens of each n-gram that has a vector. */
+  readonly #nGrams: number[][] = [];
 
   /** @param file the bytes of a model.safetensors */
   constructor(config: ModelConfig, file: Uint8Array) {
@@ -37,6 +39,11 @@ export class ReferenceModel {
     };
     for (const { name, shape, kind } of tensorSpecs(config)) {
       const [n, k = 1] = shape;
+      if (kind === "n_grams") {
+        const tokens = [...new Int32Array(bytes(name)).subarray(0, n * k)];
+        for (let i = 0; i < n; i++) this.#nGrams.push(tokens.slice(i * k, (i + 1) * k).filter((token) => token >= 0));
+        continue;
+      }
       if (kind !== "matrix") {
         this.#vectors.set(name, new Float32Array(bytes(name)).subarray(0, n * k));
         continue;
@@ -51,6 +58,7 @@ export class ReferenceModel {
   /** @param source tokens, end token included @returns the encoder's output, [T, d_model] */
   encode(source: readonly number[], features: readonly (readonly number[])[] = []): Rows {
     let x = source.map((token, t) => this.#addFeatures(this.#embed(token, t), features[t] ?? []));
+    x = x.map((row, t) => this.#addNGrams(row, source.slice(0, t + 1)));
     for (let i = 0; i < this.config.n_enc_layers; i++) {
       x = this.#selfAttention(`encoder.${i}`, x, false);
       x = this.#feedForward(`encoder.${i}`, x);
@@ -105,6 +113,17 @@ export class ReferenceModel {
 
   #addFeatures(row: Float32Array, features: readonly number[]): Float32Array {
     return features.reduce((sum, feature) => embed(this.#matrices.get("features.weight")!, feature, 1, sum), row);
+  }
+
+  /** The vectors of the n-grams that `tokens` end with, pairs before triples. */
+  #addNGrams(row: Float32Array, tokens: readonly number[]): Float32Array {
+    const table = this.#matrices.get("n_grams.weight");
+    const factor = Math.sqrt(row.length);
+    return [2, 3].reduce((sum, order) => {
+      const last = tokens.slice(-order).join();
+      const found = this.#nGrams.findIndex((nGram) => nGram.length === order && nGram.join() === last);
+      return found < 0 ? sum : embed(table!, found, factor, sum);
+    }, row);
   }
 
   /** @param history items, oldest first @returns the logits of what comes next, [vocab_size] */

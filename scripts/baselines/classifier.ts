@@ -45,10 +45,10 @@ const epochsFor = (texts: number) => Math.min(20, Math.max(5, Math.round(200_000
 /** The n-grams are chosen with the first, then the others are tried with these n-grams. */
 const L2 = [1e-5, 1e-6, 3e-6, 3e-5];
 
-/** Words and their pairs, or up to two or three Chinese characters. */
+/** Words, their pairs and triples, or up to two or three Chinese characters. */
 function featureOptions(language: "en" | "zh"): FeatureOptions[] {
   const unit = language === "zh" ? "character" : "word";
-  const orders = language === "zh" ? [2, 3] : [1, 2];
+  const orders = language === "zh" ? [2, 3] : [1, 2, 3];
   return orders.map((maxOrder) => ({ unit, maxOrder, minCount: 2 }));
 }
 

@@ -53,7 +53,8 @@ export class Peer {
     return new this.#ort.Tensor("float32", data, shape);
   }
 
-  integers(values: readonly number[]): TypedTensor<"int64"> {
-    return new this.#ort.Tensor("int64", BigInt64Array.from(values, BigInt), [values.length]);
+  integers(values: readonly number[], columns?: number): TypedTensor<"int64"> {
+    const shape = columns ? [values.length / columns, columns] : [values.length];
+    return new this.#ort.Tensor("int64", BigInt64Array.from(values, BigInt), shape);
   }
 }

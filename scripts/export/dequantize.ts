@@ -18,6 +18,10 @@ export function dequantizeModel(config: ModelConfig, file: Uint8Array): Map<stri
   const tensors = new Map<string, Float32Array>();
   for (const { name, shape, kind } of tensorSpecs(config)) {
     const [n, k = 1] = shape;
+    if (kind === "n_grams") {
+      tensors.set(name, Float32Array.from(new Int32Array(read(name)).subarray(0, n * k)));
+      continue;
+    }
     if (kind !== "matrix") {
       tensors.set(name, new Float32Array(read(name)).slice(0, n * k));
       continue;

@@ -81,13 +81,31 @@ export class Network {
     return graph.node("Reshape", [mixed, graph.integers([-1, this.#config.d_model])]);
   }
 
-  /** The whole encoder: token ids [T] → normalized outputs. */
-  encode(ids: Value): Value {
+  /** The sum of each token's rows of the table of n-grams · sqrt(d_model); rows [T, 2], that of zeros for none. */
+  embedNGrams(rows: Value): Value {
+    const { graph } = this;
+    const { n, k, q, scale } = this.#weights.matrix("n_grams.weight");
+    const factor = Math.sqrt(this.#config.d_model);
+    const zero = new Int8Array((n + 1) * k);
+    zero.set(q);
+    const scales = Float32Array.of(...scale.map((value) => Math.fround(value * factor)), 0);
+    const gathered = graph.node("Gather", [graph.constant("n_gram_rows_q", [n + 1, k], zero), rows]);
+    const floats = graph.node("Cast", [gathered], { to: { int: DATA_TYPE.float32 } });
+    const scaled = graph.node("Mul", [
+      floats,
+      graph.node("Gather", [graph.constant("n_gram_row_scale", [n + 1, 1], scales), rows]),
+    ]);
+    return graph.node("ReduceSum", [scaled, graph.integers([1])], { keepdims: { int: 0 } });
+  }
+
+  /** The whole encoder: token ids [T] → normalized outputs. @param nGrams rows as of `embedNGrams`, if the model has any */
+  encode(ids: Value, nGrams?: Value): Value {
     const { graph } = this;
     // Positions 0 … T−1.
     const length = graph.node("Shape", [ids]);
     const zero = graph.integers([0]);
     let x = this.embed(ids, graph.node("Slice", [this.vector("positions.weight"), zero, length, zero]));
+    if (nGrams) x = this.add(x, this.embedNGrams(nGrams));
     for (let i = 0; i < this.#config.n_enc_layers; i++) {
       const layer = `encoder.${i}`;
       const [query, key, value] = this.projectQkv(layer, x);

@@ -10,7 +10,9 @@
  *   decoder.onnx  input_ids [1], position [1], cross.{i}.*, past.{i}.key, past.{i}.value [n_heads, P, d_head]
  *                 → logits [1, vocab_size], present.{i}.key, present.{i}.value [n_heads, P + 1, d_head]
  * Classification, one text:
- *   model.onnx    input_ids [T] → per head logits.{name} [1, labels], before the temperature
+ *   model.onnx    input_ids [T] → per head logits.{name} [1, labels], before the temperature; of a model with n-grams
+ *                 also n_gram_rows [T, 2], the rows of those that end at each token (worker/model/n-grams.ts), n_grams
+ *                 for none
  */
 import {
   type ClassificationConfig,
@@ -20,6 +22,7 @@ import {
   type ModelConfig,
   type TranslationConfig,
 } from "../../worker/model/config.ts";
+import { N_GRAMS_OF_TOKEN, type NGrams } from "../../worker/model/n-grams.ts";
 import { Network } from "./onnx-network.ts";
 import { type OnnxWeights, readWeights } from "./onnx-weights.ts";
 
@@ -47,14 +50,25 @@ export function exportTranslation(config: TranslationConfig, file: Uint8Array): 
 
 /** @throws Error if the model is no transformer */
 export function exportClassification(config: ClassificationConfig, file: Uint8Array): Uint8Array<ArrayBuffer> {
-  const net = new Network(expectTransformer(config), readWeights(config, file), "model");
+  const encoder = expectTransformer(config);
+  const net = new Network(encoder, readWeights(config, file), "model");
   const { graph } = net;
-  const encoded = net.encode(graph.input("input_ids", "int64", ["tokens"]));
+  const ids = graph.input("input_ids", "int64", ["tokens"]);
+  const nGrams = encoder.n_grams ? graph.input("n_gram_rows", "int64", ["tokens", N_GRAMS_OF_TOKEN]) : undefined;
+  const encoded = net.encode(ids, nGrams);
   const mean = graph.node("ReduceMean", [encoded, graph.integers([0])], { keepdims: { int: 1 } });
   for (const { name, labels } of config.heads) {
     graph.output(net.linear(`heads.${name}`, mean), `logits.${name}`, "float32", [1, labels.length]);
   }
   return graph.encode();
+}
+
+/** `n_gram_rows` of a text, [T · N_GRAMS_OF_TOKEN]. */
+export function onnxRows(nGrams: NGrams, text: readonly number[]): number[] {
+  return nGrams.rowsOf(text).flatMap((rows) => {
+    const none = Array.from({ length: N_GRAMS_OF_TOKEN - rows.length }, () => nGrams.size);
+    return [...rows, ...none];
+  });
 }
 
 /** Names of a decoder layer's keys and values, in the order of the graphs' inputs and outputs. */

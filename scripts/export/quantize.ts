@@ -16,6 +16,7 @@ import {
   TILE_N,
   writeSafetensors,
 } from "../../worker/model/format.ts";
+import { MAX_N_GRAM } from "../../worker/model/n-grams.ts";
 import { parameterSlices } from "../training/parameters.ts";
 
 export interface TensorError {
@@ -44,6 +45,10 @@ export function quantizeModel(
   const errors: TensorError[] = [];
   for (const { name, shape, kind, offset, length } of parameterSlices(config)) {
     const data = parameters.slice(offset, offset + length);
+    if (kind === "n_grams") {
+      tensors.push(nGramTensor(name, data));
+      continue;
+    }
     if (kind !== "matrix") {
       tensors.push({ name, ...padded(data, shape) });
       continue;
@@ -68,6 +73,14 @@ function padded(data: Float32Array, shape: number[]): { data: Float32Array; shap
   const longer = new Float32Array(roundUp(data.length, TILE_N));
   longer.set(data);
   return { data: longer, shape: [longer.length] };
+}
+
+/** Token ids as integers, a multiple of 16 n-grams of them. */
+function nGramTensor(name: string, tokens: Float32Array): Tensor {
+  const count = roundUp(tokens.length / MAX_N_GRAM, TILE_N);
+  const data = new Int32Array(count * MAX_N_GRAM);
+  data.set(tokens);
+  return { name, shape: [count, MAX_N_GRAM], data };
 }
 
 function roundingError(w: Float32Array, q: Int8Array, scale: Float32Array, k: number) {

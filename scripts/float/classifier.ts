@@ -4,6 +4,7 @@
  */
 import { logSoftmax } from "../../worker/engine/heads.ts";
 import type { ClassificationConfig } from "../../worker/model/config.ts";
+import type { NGrams } from "../../worker/model/n-grams.ts";
 import { averageCheckpoints } from "../export/average.ts";
 import type { TextClassifier } from "../metrics/classify.ts";
 import { hostArray } from "../training/batches.ts";
@@ -11,7 +12,8 @@ import { type Address, Arena } from "../training/cpu/memory.ts";
 import { runLogits } from "../training/cpu/network.ts";
 import { Tape, type Tensor } from "../training/cpu/tape.ts";
 import { tokenColumns } from "../training/lstm-batches.ts";
-import { parameterSlices } from "../training/parameters.ts";
+import { nGramsIn, parameterSlices } from "../training/parameters.ts";
+import { fillNGrams } from "../training/text-batches.ts";
 
 /** Texts that are computed at once: what a step allocates grows with them. */
 const BATCH = 32;
@@ -20,6 +22,7 @@ export class FloatClassifier implements TextClassifier {
   readonly config: ClassificationConfig;
   readonly #arena = new Arena();
   readonly #weights = new Map<string, Tensor>();
+  readonly #nGrams: NGrams | undefined;
   /** What a batch allocates begins here. */
   readonly #mark: Address;
 
@@ -32,6 +35,7 @@ export class FloatClassifier implements TextClassifier {
       this.#weights.set(name, { rows, columns, value: base + 4 * offset, gradient: 0 });
     }
     this.#mark = this.#arena.mark;
+    this.#nGrams = nGramsIn(parameters, config);
   }
 
   /** @throws Error in one line if there is no such file, it is broken, or it belongs to another configuration */
@@ -75,6 +79,9 @@ export class FloatClassifier implements TextClassifier {
         sourcePosition.data[row * length + i] = i;
       }
     }
-    return { source, sourceSegment, sourcePosition };
+    const rows = texts.map((tokens) => [{ tokens }]);
+    const ofTokens =
+      this.#nGrams && fillNGrams(rows, { rows: texts.length, length, slots: 1 }, this.config, this.#nGrams);
+    return { source, sourceSegment, sourcePosition, ...ofTokens };
   }
 }

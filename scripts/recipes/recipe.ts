@@ -83,6 +83,8 @@ export interface ClassificationRecipe {
   samplingExponent: number;
   /** Probability that a token of a training text is left out. */
   tokenDropout: number;
+  /** Probability that an n-gram's vector is left out in training. Default: 0. */
+  nGramDropout?: number;
   training: TrainingOptions;
   /** What is learned from the training texts and these, before any label is seen. */
   pretraining?: {

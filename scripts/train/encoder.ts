@@ -3,7 +3,7 @@
  * again, which everyone has; or that of a run, from its best checkpoint.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type ClassificationConfig,
@@ -16,8 +16,9 @@ import {
 } from "../../worker/model/config.ts";
 import { dequantizeModel } from "../export/dequantize.ts";
 import { findModelFolder, readModelFolder } from "../publish/model-folder.ts";
-import { readCheckpoint } from "../training/checkpoint.ts";
+import { readCheckpoint, writeWhole } from "../training/checkpoint.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../training/parameters.ts";
+import { writeNGrams } from "../training/prepare.ts";
 
 export interface PretrainedEncoder {
   /** Of the model or the run that it comes from. */
@@ -66,12 +67,20 @@ async function readRun(runDir: string): Promise<PretrainedEncoder> {
   };
 }
 
+/** What a run that begins with this encoder has of it before its first step: the vocabulary, and the n-grams. */
+export async function writeVocabulary(runDir: string, { tokenizer, tensors }: PretrainedEncoder): Promise<void> {
+  await mkdir(runDir, { recursive: true });
+  await writeWhole(join(runDir, "tokenizer.json"), tokenizer);
+  const nGrams = tensors.get("n_grams.tokens");
+  if (nGrams) await writeNGrams(runDir, nGrams);
+}
+
 /**
  * The parameters of a network with this encoder and whatever else it has new, flat.
  * @param heads "new", or "same": those of the same name and labels stay
  */
 export function parametersFrom(
-  { tensors, config: { heads: known } }: PretrainedEncoder,
+  { tensors, config: { heads: known, n_grams } }: PretrainedEncoder,
   config: ClassificationConfig | EmbeddingConfig | QuestionAnsweringConfig,
   seed: number,
   heads: "new" | "same" = "new",
@@ -84,6 +93,8 @@ export function parametersFrom(
   initializeParameters(flat, slices, config, seed);
   for (const { name, kind, offset, length } of slices) {
     if (/^(features|span)\./.test(name)) continue;
+    // Without n-grams, it learns what they say anew.
+    if (name.startsWith("n_grams.") && !n_grams) continue;
     if (name.startsWith("heads.") && !kept.some((head) => name.startsWith(`heads.${head.name}.`))) continue;
     const given = tensors.get(name);
     // Shorter texts need the first positions only; of longer ones all are made anew, for they are the same in every network.

@@ -30,6 +30,8 @@ const SIZES: [rows: number, sizes: Sizes][] = [
 /** Tokens that a whole training sees at most, whatever their rows: minutes on two cores. */
 const MAX_TOKENS = { encoder: 2_000_000, scratch: 6_000_000 };
 const MIN_EPOCHS = 3;
+/** Of those that an encoder brings along. */
+const N_GRAM_DROPOUT = 0.3;
 
 export interface OwnSizes {
   /** Of the tokenizer that the run has already. */
@@ -72,6 +74,7 @@ export function ownRecipe(
       n_enc_layers: sizes.n_enc_layers,
       vocab_size: vocabSize,
       max_seq_len: rowLength,
+      n_grams: encoder?.config.n_grams,
       activation: encoder?.config.activation ?? "gelu",
       layer_norm_eps: encoder?.config.layer_norm_eps ?? 1e-5,
       pad_token_id: encoder?.config.pad_token_id ?? 0,
@@ -88,6 +91,7 @@ export function ownRecipe(
     epochTexts: rows,
     samplingExponent: 1,
     tokenDropout: 0.1,
+    nGramDropout: N_GRAM_DROPOUT,
     training: {
       epochs,
       rowsPerStep: { cpu: 16, webgpu: 64 },

@@ -5,8 +5,8 @@
  */
 import { Command } from "commander";
 import { fail, positiveInteger } from "../cli.ts";
-import { findClassificationSet } from "../data/sets/index.ts";
 import { writeTaught } from "../data/taught.ts";
+import { loadUnlabelled } from "../data/unlabelled.ts";
 import { findRecipe } from "../recipes/index.ts";
 import { formatTable, percent } from "../report/table.ts";
 import { loadHeads, OUT_OF_SCOPE } from "../training/texts.ts";
@@ -31,10 +31,11 @@ async function main(options: Options): Promise<void> {
   const data = { dataDir: options.data, cacheDir: options.cache };
   const [head] = await loadHeads({ ...recipe, heads: [task] }, data);
   const { labels, dev, test, train } = head!;
-  const set = findClassificationSet(options.set);
-  const texts = sentencesOf((await set.load(data)).train, set.language, [...dev, ...test]).slice(0, options.sentences);
+  const unlabelled = await loadUnlabelled(options.set, data);
+  const { language } = unlabelled;
+  const texts = sentencesOf(unlabelled.texts, language, [...dev, ...test]).slice(0, options.sentences);
 
-  const teachers = [linearTeacher(train, dev, set.language)];
+  const teachers = [linearTeacher(train, dev, language)];
   for (const from of options.teachers) teachers.push(await modelTeacher(from, options.task, labels));
   const expected = dev.map(({ label }) => labels.indexOf(label ?? OUT_OF_SCOPE));
   const answers = await askAll(
@@ -49,7 +50,7 @@ async function main(options: Options): Promise<void> {
     texts.map((text, i) => ({ text, label: labels[drawn[i]!]! })),
   );
   const share = percent(sure / texts.length);
-  console.log(`${path}: ${texts.length} sentences of ${set.id}; of ${share} % the teachers are surer than 90 %`);
+  console.log(`${path}: ${texts.length} sentences of ${options.set}; of ${share} % the teachers are surer than 90 %`);
 }
 
 /** @param expected index of each text's label */
@@ -65,7 +66,7 @@ function compareOnDev(teachers: Teacher[], answers: Float64Array[][], expected: 
 await new Command("teach")
   .requiredOption("--task <name>", "the head that is to learn, e.g. sentiment")
   .option("--recipe <id>", "of which recipe", "multitask-en")
-  .requiredOption("--set <id>", "the data set whose sentences are labelled, e.g. imdb")
+  .requiredOption("--set <id>", "the data set whose sentences are labelled, e.g. imdb; or questions")
   .requiredOption("--teachers <models...>", "ids or folders of models that have the head")
   .option("--sentences <n>", "how many", positiveInteger, 150_000)
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")

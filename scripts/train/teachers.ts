@@ -25,10 +25,10 @@ const WORDS = { least: 4, most: 50 };
 const SEED = 1;
 
 /** Every different sentence of the texts that does not stand among `others`, in random order. */
-export function sentencesOf(texts: LabelledText[], language: string, others: LabelledText[]): string[] {
+export function sentencesOf(texts: readonly string[], language: string, others: LabelledText[]): string[] {
   const seen = new Set(others.map(({ text }) => textKey(text)));
   const sentences: string[] = [];
-  for (const { text } of texts) {
+  for (const text of texts) {
     for (const segment of segmentText(text, language)) {
       const sentence = segment.text.trim();
       const words = sentence.split(/\s+/).length;

@@ -9,12 +9,12 @@ import { Tokenizer } from "../../worker/model/tokenizer.ts";
 import type { LabelledText } from "../data/classification.ts";
 import { calibrate, calibratedConfig } from "../export/calibrate.ts";
 import { quantizeModel } from "../export/quantize.ts";
-import { readCheckpoint, writeWhole } from "../training/checkpoint.ts";
+import { readCheckpoint } from "../training/checkpoint.ts";
 import { openTokenizer } from "../training/prepare.ts";
 import type { RunOptions } from "../training/run-options.ts";
 import { loadHeads } from "../training/texts.ts";
 import { trainClassification } from "../training/train-classification.ts";
-import { type PretrainedEncoder, parametersFrom } from "./encoder.ts";
+import { type PretrainedEncoder, parametersFrom, writeVocabulary } from "./encoder.ts";
 import { type OwnData, ownRecipe, rowLengthFor, vocabSizeFor } from "./own-recipe.ts";
 
 export interface SplitsOptions extends Omit<RunOptions, "data"> {
@@ -65,7 +65,7 @@ async function openOwnTokenizer(
   encoder: PretrainedEncoder | undefined,
 ): Promise<Tokenizer> {
   if (encoder) {
-    await writeWhole(join(runDir, "tokenizer.json"), encoder.tokenizer);
+    await writeVocabulary(runDir, encoder);
     return Tokenizer.fromJson(encoder.tokenizer);
   }
   const texts = () => train.map(({ text }) => text);

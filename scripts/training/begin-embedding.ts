@@ -27,3 +27,8 @@ export function setTokenVectors(
   const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
   console.log(`vectors of ${vocabSize} ${noun} from ${total} that stand beside one another in ${seconds} s`);
 }
+
+/** Writes which n-grams have vectors into flat parameters. @param tokens as of `NGrams` */
+export function setNGrams(parameters: Float32Array, config: NetworkConfig, tokens: Int32Array): void {
+  parameters.set(tokens, parameterSlices(config).find(({ name }) => name === "n_grams.tokens")!.offset);
+}

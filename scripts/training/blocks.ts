@@ -160,10 +160,34 @@ function embedFeatures(feature: NdArray, params: Params): NdArray {
   return np.matmul(np.sum(oneHot, 1), params["features.weight"]!.ref);
 }
 
+/** Int32, both consumed. */
+export interface NGramBatch {
+  /** [B, L, N_GRAMS_OF_TOKEN] rows of the table of n-grams, as many as the token has, then zeros */
+  rows: NdArray;
+  /** [B, L] how many */
+  count: NdArray;
+}
+
+/** The sum of each token's rows of the table of n-grams, [B·L, d_model] */
+function embedNGrams({ rows, count }: NGramBatch, params: Params): NdArray {
+  const [b, l, f] = rows.shape as [number, number, number];
+  const table = params["n_grams.weight"]!.ref;
+  const d = table.shape[1]!;
+  const isOne = np
+    .arange(f)
+    .reshape([1, f])
+    .less(count.reshape([b * l, 1]))
+    .astype(np.float32);
+  // The product comes first: jax-js cannot differentiate what is taken and reshaped.
+  const vectors = np.take(table, rows.reshape([-1]), 0).mul(isOne.reshape([b * l * f, 1]).mul(Math.sqrt(d)));
+  return np.sum(vectors.reshape([b * l, f, d]), 1);
+}
+
 /**
  * The encoder over packed rows.
  * @param tokens, segments and positions int32 [B, L]; segment 0 is padding; segments is kept, the others consumed
  * @param feature int32 [B, L, F] rows of the table of features, −1 for none; consumed
+ * @param nGrams of the tokens, of a model that has any
  * @returns [B·L, d_model], normalized
  */
 export function encode(
@@ -173,11 +197,13 @@ export function encode(
   params: Params,
   config: EncoderConfig,
   dropout: Dropout,
-  feature?: NdArray,
+  { feature, nGrams }: { feature?: NdArray; nGrams?: NGramBatch | undefined } = {},
 ): NdArray {
   const mask = segmentMask(segments.ref, segments.ref, false);
-  const embedded = embed(tokens, positions, params, config);
-  let x = dropout(feature ? embedded.add(embedFeatures(feature, params)) : embedded);
+  let embedded = embed(tokens, positions, params, config);
+  if (feature) embedded = embedded.add(embedFeatures(feature, params));
+  if (nGrams) embedded = embedded.add(embedNGrams(nGrams, params));
+  let x = dropout(embedded);
   for (let i = 0; i < config.n_enc_layers; i++) {
     const layer = `encoder.${i}`;
     x = x.ref.add(dropout(selfAttention(x, params, layer, mask.ref, config)));

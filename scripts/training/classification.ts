@@ -14,6 +14,9 @@ export type ClassificationBatch = {
   sourceSegment: NdArray;
   /** [B, L] */
   sourcePosition: NdArray;
+  /** Of a model that has any n-grams, as of `NGramBatch`. */
+  nGram?: NdArray;
+  nGramCount?: NdArray;
   /** [B, S] index of the label among all heads' labels, −1 where there is no text */
   label: NdArray;
   /** [B, S] index of the head, −1 where there is no text */
@@ -49,10 +52,12 @@ export function classificationLoss(
   config: EncoderClassificationConfig,
   { dropout: rate, labelSmoothing }: Regularization,
 ): [NdArray, NdArray] {
-  const { source, sourceSegment, sourcePosition, label, head } = batch;
+  const { source, sourceSegment, sourcePosition, nGram, nGramCount, label, head } = batch;
   const slots = label.shape[1]!;
   const dropout = hashDropout(rate, seed);
-  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, dropout);
+  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, dropout, {
+    nGrams: nGram && nGramCount && { rows: nGram, count: nGramCount },
+  });
   const pooled = dropout(poolSegments(h, sourceSegment, slots));
   return headsLoss(pooled, label, head, params, config, labelSmoothing);
 }

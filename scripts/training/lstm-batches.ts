@@ -43,7 +43,7 @@ export function* lstmBatches(
   config: ClassificationConfig,
   seed: number,
   count: number,
-  augmentation: TextAugmentation = { tokenDropout: 0 },
+  augmentation: TextAugmentation = { tokenDropout: 0, nGramDropout: 0 },
 ): Generator<HostBatch[]> {
   const { offsets } = labelOffsets(config);
   const lengths = bucketLengths(shape.length);

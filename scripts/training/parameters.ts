@@ -3,6 +3,7 @@
  * that the optimizer is one loop, threads share it, and a checkpoint is a slice.
  */
 import { type ModelConfig, type TensorSpec, tensorSpecs } from "../../worker/model/config.ts";
+import { NGrams } from "../../worker/model/n-grams.ts";
 import { normalStream } from "./random.ts";
 
 export type NetworkConfig = ModelConfig;
@@ -23,7 +24,7 @@ export function parameterSlices(config: NetworkConfig): Slice[] {
   let offset = 0;
   return tensorSpecs(config).map((spec) => {
     const length = spec.shape.reduce((product, s) => product * s, 1);
-    const slice = { ...spec, offset, length, trainable: spec.kind !== "positions" };
+    const slice = { ...spec, offset, length, trainable: spec.kind !== "positions" && spec.kind !== "n_grams" };
     offset += length;
     return slice;
   });
@@ -31,6 +32,12 @@ export function parameterSlices(config: NetworkConfig): Slice[] {
 
 export function parameterCount(slices: Slice[]): number {
   return slices.reduce((sum, slice) => sum + slice.length, 0);
+}
+
+/** The n-grams that a network has vectors of, if any. */
+export function nGramsIn(flat: Float32Array, config: NetworkConfig): NGrams | undefined {
+  const slice = parameterSlices(config).find(({ kind }) => kind === "n_grams");
+  return slice && new NGrams(flat.subarray(slice.offset, slice.offset + slice.length), config.vocab_size);
 }
 
 /**
@@ -46,6 +53,8 @@ export function initializeParameters(flat: Float32Array, slices: Slice[], config
   for (const { name, shape, kind, offset, length } of slices) {
     const data = flat.subarray(offset, offset + length);
     if (kind === "norm_weight") data.fill(1);
+    // Of n-grams, which are to be set, a model knows nothing yet.
+    else if (kind === "n_grams" || name === "n_grams.weight") data.fill(0);
     else if (kind === "bias" || kind === "norm_bias") {
       data.fill(0);
       if (isLstm && name.endsWith(".input.bias")) data.fill(1, length / 4, length / 2);

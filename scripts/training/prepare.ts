@@ -38,6 +38,26 @@ export async function openItems(runDir: string, items: string[]): Promise<void> 
 }
 
 /**
+ * The n-grams of a run: those of its folder, or chosen and written there.
+ * @returns [n-grams, MAX_N_GRAM] tokens, as of `NGrams`
+ */
+export async function openNGrams(runDir: string, choose: () => Int32Array): Promise<Int32Array> {
+  const path = nGramsPath(runDir);
+  if (existsSync(path)) return Int32Array.from(JSON.parse(await readFile(path, "utf8")) as number[]);
+  const tokens = choose();
+  await writeNGrams(runDir, tokens);
+  return tokens;
+}
+
+/** The n-grams that a run is to have. @param tokens as of `NGrams` */
+export async function writeNGrams(runDir: string, tokens: ArrayLike<number>): Promise<void> {
+  await mkdir(runDir, { recursive: true });
+  await writeWhole(nGramsPath(runDir), JSON.stringify(Array.from(tokens)));
+}
+
+const nGramsPath = (runDir: string) => join(runDir, "n-grams.json");
+
+/**
  * Checks a configuration and writes it into the run folder.
  * @throws Error if it is not valid, or the folder belongs to a network of another shape
  */

@@ -39,7 +39,7 @@ export function spanLoss(
   const { source, sourceSegment, sourcePosition, feature, startWord, endWord, gold } = batch;
   const [b, l] = sourceSegment.shape as [number, number];
   const [, s, g] = gold.shape as [number, number, number];
-  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, hashDropout(rate, seed), feature);
+  const h = encode(source, sourceSegment.ref, sourcePosition, params, config, hashDropout(rate, seed), { feature });
   const [start, end] = np.split(linear(h, params, "span"), 2, 1) as [NdArray, NdArray];
   const scores = start.reshape([b, l, 1]).add(end.reshape([b, 1, l]));
 

@@ -1,5 +1,6 @@
 /** Texts → packed batches of classification and of pre-training with hidden tokens. */
 import type { ClassificationConfig } from "../../worker/model/config.ts";
+import { N_GRAMS_OF_TOKEN, type NGrams } from "../../worker/model/n-grams.ts";
 import { epochRows, type HostBatch, hostArray, type Packing } from "./batches.ts";
 import { labelOffsets } from "./classification.ts";
 import { hash32, uniformStream } from "./random.ts";
@@ -26,13 +27,15 @@ export function textPacking<Text extends { tokens: number[] }>({ length, slots }
 export interface TextAugmentation {
   /** Probability that a token is left out (word dropout; Iyyer et al. 2015). */
   tokenDropout: number;
+  /** Probability that an n-gram's vector is left out, so that its tokens learn to do without. */
+  nGramDropout: number;
 }
 
 /** The texts as an epoch sees them. */
 export function augmentTexts(
   texts: LabelledTokens[],
   seed: number,
-  { tokenDropout }: TextAugmentation,
+  { tokenDropout }: Pick<TextAugmentation, "tokenDropout">,
 ): LabelledTokens[] {
   if (tokenDropout === 0) return texts;
   const uniform = uniformStream(hash32(seed, 1));
@@ -49,9 +52,12 @@ export function* classificationBatches(
   config: ClassificationConfig,
   seed: number,
   count: number,
-  augmentation: TextAugmentation = { tokenDropout: 0 },
+  augmentation: TextAugmentation = { tokenDropout: 0, nGramDropout: 0 },
+  nGrams?: NGrams,
 ): Generator<HostBatch[]> {
   const { offsets } = labelOffsets(config);
+  const uniform = uniformStream(hash32(seed, 3));
+  const isKept = () => augmentation.nGramDropout === 0 || uniform() >= augmentation.nGramDropout;
   for (const group of epochRows(augmentTexts(texts, seed, augmentation), textPacking<LabelledTokens>(shape), {
     rows: shape.rows,
     count,
@@ -68,9 +74,33 @@ export function* classificationBatches(
         });
       });
       const count = rows.reduce((sum, row) => sum + row.length, 0);
-      return { arrays: { ...batch.arrays, head, label }, count, tokens: batch.tokens };
+      const ofTokens = nGrams && fillNGrams(rows, shape, config, nGrams, isKept);
+      return { arrays: { ...batch.arrays, head, label, ...ofTokens }, count, tokens: batch.tokens };
     });
   }
+}
+
+/** The rows of the table of n-grams that belong to each token, as `NGramBatch` has them; `isKept` is asked of each. */
+export function fillNGrams(
+  rows: { tokens: number[] }[][],
+  shape: TextShape,
+  { eos_token_id }: Pick<ClassificationConfig, "eos_token_id">,
+  nGrams: NGrams,
+  isKept: () => boolean = () => true,
+) {
+  const nGram = hostArray([shape.rows, shape.length, N_GRAMS_OF_TOKEN]);
+  const nGramCount = hostArray([shape.rows, shape.length]);
+  rows.forEach((row, r) => {
+    let at = r * shape.length;
+    for (const { tokens } of row) {
+      for (const own of nGrams.rowsOf([...tokens, eos_token_id])) {
+        const kept = own.filter(isKept);
+        nGram.data.set(kept, N_GRAMS_OF_TOKEN * at);
+        nGramCount.data[at++] = kept.length;
+      }
+    }
+  });
+  return { nGram, nGramCount };
 }
 
 /**

@@ -5,17 +5,20 @@
 
 import { join } from "node:path";
 import { type ClassificationConfig, classificationConfigSchema } from "../../worker/model/config.ts";
+import { MAX_N_GRAM, NGrams } from "../../worker/model/n-grams.ts";
 import { CORPUS_WORDS, cacheWords } from "../../worker/model/word-cache.ts";
 import type { ClassificationRecipe } from "../recipes/recipe.ts";
-import { setTokenVectors } from "./begin-embedding.ts";
+import { setNGrams, setTokenVectors } from "./begin-embedding.ts";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { chooseNGrams } from "./choose-n-grams.ts";
 import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
-import { openConfig, openTokenizer } from "./prepare.ts";
+import { openConfig, openNGrams, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
 import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { shares } from "./sampling.ts";
 import { runSession } from "./session.ts";
-import type { TextShape } from "./text-batches.ts";
+import type { LabelledTokens, TextShape } from "./text-batches.ts";
 import { allWindows, encodeTexts, type LoadedHead, loadHeads, withTaught } from "./texts.ts";
 
 /** Every so manyth text is held out of pre-training. */
@@ -40,7 +43,11 @@ export async function trainClassification(
   const texts = () => [...heads.flatMap(({ train }) => train.map(({ text }) => text)), ...plain];
   const vocabulary = { vocabSize: recipe.config.vocab_size, lowercase: recipe.lowercase };
   const tokenizer = await openTokenizer(runDir, texts, vocabulary);
-  const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads));
+  const encode = (split: "train" | "dev") =>
+    heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
+  const [train, dev] = [encode("train"), encode("dev")];
+  const nGrams = await nGramsFor(recipe, train, runDir);
+  const config = await openConfig(runDir, classificationConfigSchema, configOf(recipe, heads, nGrams));
 
   const windows = () => {
     const encode = cacheWords(tokenizer.encode, CORPUS_WORDS);
@@ -50,19 +57,18 @@ export async function trainClassification(
   if (hidden && !begin && !(await nameHiddenTokens(recipe, hidden, config, windows(), options))) return false;
 
   const shape = shapeOf(recipe, rowsPerStep(training, device), count);
-  const encode = (split: "train" | "dev") =>
-    heads.map((head, i) => encodeTexts(head[split], i, head.labels, tokenizer));
-  const dev = encode("dev");
   const task = classificationTask({
     config,
     shape,
     count,
-    train: encode("train"),
+    nGrams: nGrams && new NGrams(nGrams, config.vocab_size),
+    train,
     dev,
     epochTexts: recipe.epochTexts,
     samplingExponent: recipe.samplingExponent,
-    factors: recipe.heads.map(({ factor }) => factor ?? 1),
+    factors: factorsOf(recipe),
     tokenDropout: recipe.tokenDropout,
+    nGramDropout: recipe.nGramDropout ?? 0,
     seed: training.seed,
     score: await createAccuracyScore(config, dev),
   });
@@ -79,8 +85,9 @@ export async function trainClassification(
     task,
     scoreName: "accuracy",
     initialize: async (parameters) => {
+      if (begin) parameters.set(begin(config));
+      if (nGrams) setNGrams(parameters, config, nGrams);
       if (begin) {
-        parameters.set(begin(config));
         // The mean with what came of it may be better than either (export/average.ts).
         await writeCheckpoint(join(runDir, "first.safetensors"), config, parameters, BEGINNING);
       } else if (hidden)
@@ -92,9 +99,25 @@ export async function trainClassification(
   return done;
 }
 
-function configOf(recipe: ClassificationRecipe, heads: LoadedHead[]): ClassificationConfig {
+const factorsOf = ({ heads }: ClassificationRecipe) => heads.map(({ factor }) => factor ?? 1);
+
+/** The n-grams of the run, [n-grams, MAX_N_GRAM] tokens, if the recipe wants any. */
+async function nGramsFor(
+  recipe: ClassificationRecipe,
+  train: LabelledTokens[][],
+  runDir: string,
+): Promise<Int32Array | undefined> {
+  const { config } = recipe;
+  if (config.model_type !== "edge-slm-encoder" || !config.n_grams) return undefined;
+  const texts = train.map(({ length }) => length);
+  const counts = shares(texts, recipe.samplingExponent, config.n_grams, factorsOf(recipe));
+  return openNGrams(runDir, () => chooseNGrams(train, counts, config.vocab_size));
+}
+
+function configOf(recipe: ClassificationRecipe, heads: LoadedHead[], nGrams?: Int32Array): ClassificationConfig {
   return {
     ...recipe.config,
+    ...(nGrams && { n_grams: nGrams.length / MAX_N_GRAM }),
     heads: heads.map(({ name, labels, outOfScope }) => ({ name, labels, temperature: 1, out_of_scope: outOfScope })),
     card: {
       ...recipe.config.card,

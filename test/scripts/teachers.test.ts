@@ -19,8 +19,8 @@ const sure = (label: number, name = "sure"): Teacher => ({
 
 test("sentences: each once, none that stands elsewhere, none too short", () => {
   const texts = [
-    { text: "A film that never ends. Too long!\nThe actors do what they can.", label: "negative" },
-    { text: "The actors DO what they can. I would see this one again.", label: "positive" },
+    "A film that never ends. Too long!\nThe actors do what they can.",
+    "The actors DO what they can. I would see this one again.",
   ];
   const others = [{ text: "i would see this one again", label: "positive" }];
   expect(sentencesOf(texts, "en", others).sort()).toEqual(["A film that never ends.", "The actors do what they can."]);

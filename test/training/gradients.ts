@@ -36,10 +36,10 @@ export async function expectTrueGradients(
   }
 }
 
-/** Moves biases and norms away from 0 and 1, so that a missing one shows. */
+/** Moves biases, norms and vectors of n-grams away from 0 and 1, so that a missing one shows. */
 export function disturb(parameters: Float32Array, slices: Slice[], uniform: () => number): void {
-  for (const { kind, offset, length } of slices) {
-    if (kind === "matrix" || kind === "positions") continue;
+  for (const { name, kind, offset, length } of slices) {
+    if ((kind === "matrix" && name !== "n_grams.weight") || kind === "positions" || kind === "n_grams") continue;
     for (let i = offset; i < offset + length; i++) parameters[i]! += uniform() - 0.5;
   }
 }

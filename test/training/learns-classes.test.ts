@@ -45,6 +45,7 @@ test.each([TINY_CLASSIFIER, TINY_LSTM])(
           epochTexts: 2000,
           samplingExponent: 0.5,
           tokenDropout: 0,
+          nGramDropout: 0,
           seed: training.seed,
           score: async () => 0,
         }),

@@ -15,6 +15,7 @@ import type {
   RecommendationConfig,
   TranslationConfig,
 } from "../../worker/model/config.ts";
+import { MAX_N_GRAM } from "../../worker/model/n-grams.ts";
 
 export const TINY: TranslationConfig = {
   ...multi30kEnDe.config,
@@ -55,6 +56,13 @@ export const TINY_CLASSIFIER: EncoderClassificationConfig = {
     { name: "first", labels: ["low", "middle", "high"], temperature: 1, out_of_scope: null },
   ],
   card: { description: "", licence: "", training_data: [], quality: {} },
+};
+
+/** Pairs and triples that `countedTexts` now and then have, in place of the configuration's random ones. */
+export const TINY_N_GRAMS = Int32Array.of(-1, 4, 5, -1, 5, 4, 3, 4, 5, -1, 9, 2, -1, 6, 6, 12, 13, 14);
+export const TINY_N_GRAM_CLASSIFIER: EncoderClassificationConfig = {
+  ...TINY_CLASSIFIER,
+  n_grams: TINY_N_GRAMS.length / MAX_N_GRAM,
 };
 
 export const TINY_RECOMMENDER: RecommendationConfig = {

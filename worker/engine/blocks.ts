@@ -96,9 +96,9 @@ export class Blocks {
     this.#runtime.embed(this.#embedding, token, Math.sqrt(d_model), this.#positions + position * d_model * F32, x);
   }
 
-  /** x += table[row], one row. */
-  addFeature(table: Linear, row: number, x: Address): void {
-    this.#runtime.embed(table, row, 1, x, x);
+  /** x += table[row] · factor, one row. */
+  addFeature(table: Linear, row: number, factor: number, x: Address): void {
+    this.#runtime.embed(table, row, factor, x, x);
   }
 
   /** h = LN(x) */

@@ -19,6 +19,8 @@ const LAYER_MACS = 45_000;
 export interface Features {
   /** [features, d_model] */
   table: Linear;
+  /** What its rows are multiplied with. */
+  factor: number;
   /** Rows of the table for each token of each text. */
   rows: readonly (readonly (readonly number[])[])[];
 }
@@ -60,7 +62,8 @@ export class Encoder {
         const at = x + row++ * rowBytes;
         blocks.embed(token, position, at);
         if (!features) continue;
-        for (const feature of features.rows[text]![position]!) blocks.addFeature(features.table, feature, at);
+        const { table, factor, rows } = features;
+        for (const feature of rows[text]![position]!) blocks.addFeature(table, feature, factor, at);
       }
     }
     for (const { self, feedForward } of this.#weights.layers) {

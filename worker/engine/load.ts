@@ -5,6 +5,7 @@
 import {
   type ClassificationConfig,
   type EmbeddingConfig,
+  type EncoderClassificationConfig,
   type ModelConfig,
   type QuestionAnsweringConfig,
   type RecommendationConfig,
@@ -22,6 +23,7 @@ import {
   TILE_K,
   TILE_N,
 } from "../model/format.ts";
+import { MAX_N_GRAM, NGrams } from "../model/n-grams.ts";
 import { Embedder } from "./embed.ts";
 import { Classifier } from "./heads.ts";
 import { LstmEncoder } from "./lstm.ts";
@@ -32,6 +34,7 @@ import { Recommender } from "./recommender.ts";
 import { type Address, type Linear, Runtime } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 import { Transformer } from "./transformer.ts";
+import type { NGramWeights } from "./weights.ts";
 
 /**
  * Loads a model for translation.
@@ -75,7 +78,10 @@ export async function loadClassifier(
           encoder: found.lstmCell("encoder"),
           decoder: found.lstmCell("decoder"),
         })
-      : new MeanEncoder(config, runtime, found.common(config.n_enc_layers));
+      : new MeanEncoder(config, runtime, {
+          ...found.common(config.n_enc_layers),
+          nGrams: found.nGrams(config, runtime),
+        });
   return new Classifier(
     config,
     runtime,
@@ -186,6 +192,7 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
 class FoundWeights {
   readonly #vectors = new Map<string, Address>();
   readonly #matrices = new Map<string, Linear>();
+  #nGrams: Address | undefined;
   readonly #header: Header;
   readonly #base: Address;
 
@@ -215,6 +222,8 @@ class FoundWeights {
           sum: address(`${name}_sum`, "I32", n),
           bias: 0,
         });
+      } else if (kind === "n_grams") {
+        this.#nGrams = address(name, "I32", roundUp(rows, TILE_N) * columns!);
       } else {
         this.#vectors.set(name, address(name, "F32", roundUp(rows * (columns ?? 1), 16)));
       }
@@ -254,6 +263,13 @@ class FoundWeights {
     }
     const [itemsAt, weights, scale] = addresses as [Address, Address, Address];
     return { items: itemsAt, weights, scale };
+  }
+
+  /** The n-grams of a classifier and their vectors, if it has any. */
+  nGrams({ n_grams, vocab_size }: EncoderClassificationConfig, runtime: Runtime): NGramWeights | undefined {
+    if (!n_grams) return undefined;
+    const tokens = runtime.readInts(this.#nGrams!, n_grams * MAX_N_GRAM);
+    return { known: new NGrams(tokens, vocab_size), table: this.matrix("n_grams") };
   }
 
   #vector(name: string): Address {

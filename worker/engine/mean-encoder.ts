@@ -1,21 +1,23 @@
 /** A transformer's encoder as a sentence encoder: the vector of a text is the mean of its tokens' outputs. */
 import type { EncoderConfig } from "../model/config.ts";
 import { Blocks, F32, type RunState } from "./blocks.ts";
-import { Encoder } from "./encoder.ts";
+import { Encoder, type Features } from "./encoder.ts";
 import type { Address, Runtime } from "./runtime.ts";
 import type { SentenceEncoder } from "./sentence-encoder.ts";
-import type { CommonWeights } from "./weights.ts";
+import type { MeanEncoderWeights, NGramWeights } from "./weights.ts";
 
 export class MeanEncoder implements SentenceEncoder {
   readonly #config: EncoderConfig;
   readonly #runtime: Runtime;
   readonly #encoder: Encoder;
+  readonly #nGrams: NGramWeights | undefined;
 
-  constructor(config: EncoderConfig, runtime: Runtime, weights: CommonWeights) {
+  constructor(config: EncoderConfig, runtime: Runtime, weights: MeanEncoderWeights) {
     this.#config = config;
     this.#runtime = runtime;
     const blocks = new Blocks(config, runtime, weights.embedding, weights.positions);
     this.#encoder = new Encoder(config, weights.encoder, blocks);
+    this.#nGrams = weights.nGrams;
   }
 
   macs(_texts: number, tokens: number): number {
@@ -23,9 +25,15 @@ export class MeanEncoder implements SentenceEncoder {
   }
 
   encode(texts: readonly (readonly number[])[]): Address {
-    const state = this.#encoder.encode(texts);
+    const state = this.#encoder.encode(texts, this.#nGramsOf(texts));
     this.#pool(texts, state);
     return state.x;
+  }
+
+  #nGramsOf(texts: readonly (readonly number[])[]): Features | undefined {
+    if (!this.#nGrams) return undefined;
+    const { known, table } = this.#nGrams;
+    return { table, factor: Math.sqrt(this.#config.d_model), rows: texts.map((tokens) => known.rowsOf(tokens)) };
   }
 
   /** x [texts, d_model] = the mean of each text's rows of h. */

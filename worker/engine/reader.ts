@@ -63,7 +63,7 @@ export class Reader {
     const rows = readings.map(({ features }) => features);
     const state = this.#encoder.encode(
       readings.map(({ tokens }) => tokens),
-      { table, rows },
+      { table, factor: 1, rows },
     );
     const count = readings.reduce((sum, { tokens }) => sum + tokens.length, 0);
     // `wide` is free, and a row of it longer than one of logits.

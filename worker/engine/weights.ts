@@ -1,4 +1,5 @@
 /** Where the weights of a model lie in wasm memory, in the shape of the network. */
+import type { NGrams } from "../model/n-grams.ts";
 import type { Address, Linear, Norm } from "./runtime.ts";
 import type { ShortlistAddresses } from "./shortlist.ts";
 
@@ -45,6 +46,18 @@ export interface CommonWeights {
   /** [max_seq_len, d_model] f32 */
   positions: Address;
   encoder: EncoderWeights;
+}
+
+/** The n-grams of a model, and their vectors. */
+export interface NGramWeights {
+  known: NGrams;
+  /** [n_grams, d_model], added to the vectors of tokens and, like them, times √d_model */
+  table: Linear;
+}
+
+/** What a text's vector comes from. */
+export interface MeanEncoderWeights extends CommonWeights {
+  nGrams?: NGramWeights | undefined;
 }
 
 export interface TranslationWeights extends CommonWeights {

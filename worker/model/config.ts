@@ -9,6 +9,7 @@
  * the snake_case of the file.
  */
 import { z } from "zod";
+import { MAX_N_GRAM } from "./n-grams.ts";
 
 const size = z.int().positive();
 
@@ -119,6 +120,8 @@ export const encoderClassificationConfigSchema = z
     model_type: z.literal("edge-slm-encoder"),
     task: z.literal("classification"),
     ...encoder,
+    /** How many n-grams have vectors of their own (model/n-grams.ts). Default: none. */
+    n_grams: size.optional(),
     heads,
   })
   .refine(headsFit, HEADS_FIT);
@@ -303,7 +306,7 @@ export interface TensorSpec {
   name: string;
   /** Matrices are [n, k]: n output channels, k input channels, as PyTorch's `nn.Linear.weight`. */
   shape: [number, number] | [number];
-  kind: "matrix" | "positions" | "learned_positions" | "norm_weight" | "norm_bias" | "bias";
+  kind: "matrix" | "positions" | "learned_positions" | "n_grams" | "norm_weight" | "norm_bias" | "bias";
 }
 
 /**
@@ -375,6 +378,11 @@ function transformerSpecs(config: TransformerConfig): TensorSpec[] {
   norm("encoder.norm");
   if (config.task === "embedding" || config.task === "recommendation") return specs;
   if (config.task === "classification") {
+    const { n_grams } = config;
+    if (n_grams) {
+      specs.push({ name: "n_grams.tokens", shape: [n_grams, MAX_N_GRAM], kind: "n_grams" });
+      specs.push({ name: "n_grams.weight", shape: [n_grams, d_model], kind: "matrix" });
+    }
     for (const { name, labels } of config.heads) linear(`heads.${name}`, labels.length, d_model);
     return specs;
   }

@@ -1,7 +1,9 @@
 /** The ONNX exports of a model for each task on the peer, in a process of their own. */
 import type { InferenceSession } from "onnxruntime-web";
 import type { ClassificationConfig, TranslationConfig } from "../../../worker/model/config.ts";
-import { exportClassification, exportTranslation } from "../../export/onnx.ts";
+import { N_GRAMS_OF_TOKEN, NGrams } from "../../../worker/model/n-grams.ts";
+import { dequantizeModel } from "../../export/dequantize.ts";
+import { exportClassification, exportTranslation, onnxRows } from "../../export/onnx.ts";
 import { serve } from "../child.ts";
 import { timeAsyncCalls } from "../clock.ts";
 import { Peer, type PeerName } from "../onnxruntime.ts";
@@ -10,7 +12,7 @@ import { indexOfLargest, PeerTranslator } from "./peer-translation.ts";
 const WARM_UP_RUNS = 10;
 let peer: Peer;
 let translation: { config: TranslationConfig; translator: PeerTranslator };
-let classification: { config: ClassificationConfig; session: InferenceSession };
+let classification: { config: ClassificationConfig; session: InferenceSession; nGrams: NGrams | undefined };
 
 /** Decodes a given target, whatever the peer itself would have chosen: the same work as ours, step by step. */
 async function forceTarget(source: number[], target: number[], onLogits: (logits: Float32Array, step: number) => void) {
@@ -24,8 +26,11 @@ async function forceTarget(source: number[], target: number[], onLogits: (logits
 }
 
 async function classify(text: number[]): Promise<Float32Array[]> {
-  const { config, session } = classification;
-  const outputs = await session.run({ input_ids: peer.integers(text) });
+  const { config, session, nGrams } = classification;
+  const outputs = await session.run({
+    input_ids: peer.integers(text),
+    ...(nGrams && { n_gram_rows: peer.integers(onnxRows(nGrams, text), N_GRAMS_OF_TOKEN) }),
+  });
   return config.heads.map(({ name }) => outputs[`logits.${name}`]!.data as Float32Array);
 }
 
@@ -45,7 +50,12 @@ export const methods = {
     translation = { config, translator: await PeerTranslator.load(config, exportTranslation(config, weights), peer) };
   },
   async loadClassification(config: ClassificationConfig, weights: Uint8Array): Promise<void> {
-    classification = { config, session: await peer.createSession(exportClassification(config, weights)) };
+    const tokens = dequantizeModel(config, weights).get("n_grams.tokens");
+    classification = {
+      config,
+      session: await peer.createSession(exportClassification(config, weights)),
+      nGrams: tokens && new NGrams(tokens, config.vocab_size),
+    };
   },
   /** @returns milliseconds of a translation with a given target, the choice of each token included */
   timeTranslation: (source: number[], target: number[], burstMs: number): Promise<number> =>

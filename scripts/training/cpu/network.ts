@@ -109,6 +109,11 @@ function featureRows({ places }: Packed, { data, shape }: HostArray): number[][]
   return places.map((place) => [...data.subarray(place * count, (place + 1) * count)].filter((row) => row >= 0));
 }
 
+function nGramRows({ places }: Packed, rows: HostArray, count: HostArray): number[][] {
+  const most = rows.shape.at(-1)!;
+  return places.map((place) => [...rows.data.subarray(place * most, place * most + count.data[place]!)]);
+}
+
 /** What `SpanBatch` says of each text, with the rows of its tokens in place of their columns. */
 function spanTargets({ segments, slots, places }: Packed, { startWord, endWord, gold }: Arrays): SpanTargets[] {
   const length = startWord!.shape[1]!;
@@ -170,7 +175,7 @@ class Network {
     const tape = this.#tape;
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (texts.segments.length === 0) return [0, 0];
-    const pooled = tape.dropout(tape.pool(this.#encode(texts), texts.segments));
+    const pooled = tape.dropout(tape.pool(this.#encode(texts, arrays), texts.segments));
     const [, slots] = arrays.label!.shape as [number, number];
     const places = texts.slots.map(({ row, slot }) => row * slots + slot);
     return headsLoss(tape, this.#weights, pooled, arrays, places, config, smoothing);
@@ -179,7 +184,7 @@ class Network {
   /** The mean of each text's outputs, [texts, d_model] */
   vectors(arrays: Arrays): Tensor {
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
-    return this.#tape.pool(this.#encode(texts), texts.segments);
+    return this.#tape.pool(this.#encode(texts, arrays), texts.segments);
   }
 
   maskedTokensLoss(arrays: Arrays, smoothing: number): [number, number] {
@@ -224,7 +229,7 @@ class Network {
   spanLoss(arrays: Arrays, { max_answer_words }: QuestionAnsweringConfig): [number, number] {
     const texts = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (texts.segments.length === 0) return [0, 0];
-    const logits = this.#linear(this.#encode(texts, { feature: arrays.feature }), "span");
+    const logits = this.#linear(this.#encode(texts, arrays), "span");
     const loss = this.#tape.spanCrossEntropy(logits, spanTargets(texts, arrays), max_answer_words);
     return [loss, loss];
   }
@@ -233,22 +238,23 @@ class Network {
     const histories = unpack(arrays.source!, arrays.sourceSegment!, arrays.sourcePosition!);
     if (histories.places.length === 0) return [0, 0];
     const labels = histories.places.map((place) => arrays.label!.data[place]!);
-    const outputs = this.#encode(histories, { causal: true });
+    const outputs = this.#encode(histories, {}, true);
     return this.#tape.softmaxRegression(outputs, this.#weights("embedding.weight"), smoothing, labels);
   }
 
   /**
    * [ΣT, d_model], normalized
-   * @param feature [B, L, F] rows of the table of features of each token, −1 for none
+   * @param arrays of which are read, where they are there: `feature` [B, L, F], rows of the table of features of each
+   *   token, −1 for none; `nGram` and `nGramCount`, as `NGramBatch` has them
    * @param causal with learned positions
    */
-  #encode(
-    texts: Packed,
-    { feature, causal = false }: { feature?: HostArray | undefined; causal?: boolean } = {},
-  ): Tensor {
+  #encode(texts: Packed, { feature, nGram, nGramCount }: Arrays = {}, causal = false): Tensor {
     const tape = this.#tape;
     const embedded = this.#embed(texts, causal);
     if (feature) tape.addRows(embedded, this.#weights("features.weight"), featureRows(texts, feature));
+    // As long as those of tokens.
+    const factor = Math.sqrt(this.#config.d_model);
+    if (nGram) tape.addRows(embedded, this.#weights("n_grams.weight"), nGramRows(texts, nGram, nGramCount!), factor);
     let x = tape.dropout(embedded);
     for (let i = 0; i < this.#config.n_enc_layers; i++) {
       const layer = `encoder.${i}`;

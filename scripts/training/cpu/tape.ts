@@ -218,8 +218,8 @@ export class Tape {
     return x;
   }
 
-  /** x += the sum of some rows of a table, for each row of x. */
-  addRows(x: Tensor, table: Tensor, rows: readonly (readonly number[])[]): void {
+  /** x += factor · the sum of some rows of a table, for each row of x. */
+  addRows(x: Tensor, table: Tensor, rows: readonly (readonly number[])[], factor = 1): void {
     const { kernels } = this.#arena;
     const d = table.columns;
     const rowBytes = d * F32;
@@ -227,8 +227,8 @@ export class Tape {
       rows.forEach((own, i) => {
         for (const row of own) add(row * rowBytes, i * rowBytes);
       });
-    each((row, i) => kernels.f32_axpy(d, 1, table.value + row, x.value + i));
-    this.#notes.push(() => each((row, i) => kernels.f32_axpy(d, 1, x.gradient + i, table.gradient + row)));
+    each((row, i) => kernels.f32_axpy(d, factor, table.value + row, x.value + i));
+    this.#notes.push(() => each((row, i) => kernels.f32_axpy(d, factor, x.gradient + i, table.gradient + row)));
   }
 
   /**

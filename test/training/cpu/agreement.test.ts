@@ -11,6 +11,7 @@ import { createReplica } from "../../../scripts/training/replicas.ts";
 import { spanBatches } from "../../../scripts/training/span-batches.ts";
 import { classificationBatches, maskedBatches } from "../../../scripts/training/text-batches.ts";
 import { translationBatches } from "../../../scripts/training/translation-batches.ts";
+import { NGrams } from "../../../worker/model/n-grams.ts";
 import { disturb } from "../gradients.ts";
 import {
   circles,
@@ -22,6 +23,8 @@ import {
   TINY_CLASSIFIER,
   TINY_EMBEDDER,
   TINY_LSTM,
+  TINY_N_GRAM_CLASSIFIER,
+  TINY_N_GRAMS,
   TINY_READER,
   TINY_RECOMMENDER,
 } from "../tiny.ts";
@@ -41,6 +44,20 @@ const cases: { objective: Objective; batch: HostBatch }[] = [
   {
     objective: { kind: "classification", config: TINY_CLASSIFIER },
     batch: [...classificationBatches(countedTexts(11, 23, 7), texts, TINY_CLASSIFIER, 1, 1)][0]![0]!,
+  },
+  {
+    objective: { kind: "classification", config: TINY_N_GRAM_CLASSIFIER },
+    batch: [
+      ...classificationBatches(
+        countedTexts(60, 27, 7),
+        { rows: 8, length: 40, slots: 8 },
+        TINY_N_GRAM_CLASSIFIER,
+        1,
+        1,
+        undefined,
+        new NGrams(TINY_N_GRAMS, TINY_CLASSIFIER.vocab_size),
+      ),
+    ][0]![0]!,
   },
   {
     objective: { kind: "masked-tokens", config: TINY_CLASSIFIER },
