@@ -17,6 +17,15 @@ export async function writeJson(path: string, figures: unknown): Promise<void> {
 }
 
 /** Reads a number option of the command line. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(Number.isFinite(value) && value > 0)) {
+    throw new InvalidArgumentError(`expected a number above 0, got ${JSON.stringify(text)}`);
+  }
+  return value;
+}
+
+/** The same of a whole number. */
 export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) {

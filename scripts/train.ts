@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { ClassificationConfig } from "../worker/model/config.ts";
-import { fail, positiveInteger } from "./cli.ts";
+import { fail, positiveInteger, positiveNumber } from "./cli.ts";
 import { statePath } from "./publish/bucket.ts";
 import { findRecipe } from "./recipes/index.ts";
 import type { ClassificationRecipe, Recipe } from "./recipes/recipe.ts";
@@ -30,6 +30,7 @@ interface Options {
   device: DeviceName | "auto";
   threads?: number;
   epochs?: number;
+  learningRate?: number;
   from?: string;
   pretrained: boolean;
 }
@@ -41,6 +42,7 @@ async function main(id: string, options: Options): Promise<void> {
     ...(await chooseDevice(options.device, options.threads)),
     data: { dataDir: options.data, cacheDir: options.cache },
     epochs: options.epochs,
+    learningRate: options.learningRate,
   };
   if (recipe.kind !== "classification" && options.from) {
     throw new Error(`--from: expected a recipe of classification, got ${id} of ${recipe.kind}`);
@@ -96,6 +98,11 @@ withDevice(program.command("recipe", { isDefault: true }))
   .option("--cache <dir>", "where downloaded data are kept")
   .option("--run <dir>", "run folder (default: runs/<recipe>)")
   .option("--epochs <n>", "instead of the recipe's", positiveInteger)
+  .option(
+    "--learning-rate <x>",
+    "the highest, instead of the recipe's: less for a run that goes on --from",
+    positiveNumber,
+  )
   .option("--from <model>", "begin with the weights of a model or a run: its encoder, and the heads that are the same")
   .option("--no-pretrained", "begin with random weights where the recipe begins with a model, to compare")
   .action((id: string, options: Options) => main(id, options).catch(fail));

@@ -2,7 +2,7 @@
  * Which n-grams a classifier has vectors of: those that say most about the labels of its heads, by the log-likelihood
  * ratio of their texts (Dunning 1993, Computational Linguistics 19), each head a part of them as of an epoch.
  */
-import { MAX_N_GRAM, NO_TOKEN } from "../../worker/model/n-grams.ts";
+import { compareNGrams, NO_TOKEN } from "../../worker/model/n-grams.ts";
 import { hash32 } from "./random.ts";
 import type { LabelledTokens } from "./text-batches.ts";
 
@@ -13,7 +13,7 @@ const HASH_BITS = 24;
 /**
  * @param train texts by head
  * @param counts n-grams of each head; one that several heads choose counts once, so that there may be fewer in all
- * @returns [n-grams, MAX_N_GRAM] tokens, NO_TOKEN before those of a pair
+ * @returns [n-grams, MAX_N_GRAM] tokens, as `NGrams` wants them
  */
 export function chooseNGrams(
   train: readonly LabelledTokens[][],
@@ -25,13 +25,12 @@ export function chooseNGrams(
     for (const key of mostTelling(texts, counts[head]!, vocabSize, chosen)) chosen.add(key);
   }
   const base = vocabSize + 1;
-  const tokens = new Int32Array(chosen.size * MAX_N_GRAM);
-  let at = 0;
-  for (const key of chosen) {
-    tokens.set([Math.floor(key / base ** 2) + NO_TOKEN, Math.floor(key / base) % base, key % base], at);
-    at += MAX_N_GRAM;
-  }
-  return tokens;
+  const nGrams = Array.from(chosen, (key) => [
+    Math.floor(key / base ** 2) + NO_TOKEN,
+    Math.floor(key / base) % base,
+    key % base,
+  ]);
+  return Int32Array.from(nGrams.sort(compareNGrams).flat());
 }
 
 function* keysOf(tokens: readonly number[], base: number): Generator<number> {

@@ -10,6 +10,16 @@ export interface RunOptions {
   data: DataOptions;
   /** Instead of the recipe's. */
   epochs?: number | undefined;
+  /** The highest, instead of the recipe's. */
+  learningRate?: number | undefined;
+}
+
+/** The recipe's schedule, with what the command line says of it. */
+export function trainingOf(
+  { training }: { training: TrainingOptions },
+  { epochs = training.epochs, learningRate = training.peakLearningRate }: RunOptions,
+): TrainingOptions {
+  return { ...training, epochs, peakLearningRate: learningRate };
 }
 
 /** Rows of one step, over all replicas. */

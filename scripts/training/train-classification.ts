@@ -15,7 +15,7 @@ import { classificationTask } from "./classification-task.ts";
 import { createAccuracyScore } from "./dev-score.ts";
 import { openConfig, openNGrams, openTokenizer } from "./prepare.ts";
 import { pretrainingTask } from "./pretraining-task.ts";
-import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { type RunOptions, rowsPerStep, trainingOf } from "./run-options.ts";
 import { shares } from "./sampling.ts";
 import { runSession } from "./session.ts";
 import type { LabelledTokens, TextShape } from "./text-batches.ts";
@@ -36,8 +36,8 @@ export async function trainClassification(
   begin?: (config: ClassificationConfig) => Float32Array,
 ): Promise<boolean> {
   const { id, pretraining } = recipe;
-  const { runDir, device, count, data, epochs } = options;
-  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const { runDir, device, count, data } = options;
+  const training = trainingOf(recipe, options);
   const heads = await withTaught(recipe, await loadHeads(recipe, data));
   const plain = pretraining ? await pretraining.loadTexts(data) : [];
   const texts = () => [...heads.flatMap(({ train }) => train.map(({ text }) => text)), ...plain];

@@ -19,7 +19,7 @@ import { writeWhole } from "./checkpoint.ts";
 import { cutPair, type EmbeddingPair, pairBatches } from "./pair-batches.ts";
 import { openConfig } from "./prepare.ts";
 import { hash32, uniformStream } from "./random.ts";
-import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { type RunOptions, rowsPerStep, trainingOf } from "./run-options.ts";
 import { draw } from "./sampling.ts";
 import { runSession } from "./session.ts";
 
@@ -35,8 +35,8 @@ type TokenGroup = { alike: number[][] } | { pairs: [number[], number[]][] };
 /** @returns whether it came to the end, or was stopped */
 export async function trainEmbedding(recipe: EmbeddingRecipe, options: RunOptions): Promise<boolean> {
   const { id, sources, rowLength, slots, tokenDropout } = recipe;
-  const { runDir, device, count, epochs } = options;
-  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const { runDir, device, count } = options;
+  const training = trainingOf(recipe, options);
   const encoder = await readEncoder(recipe.from);
   const tokenizer = await copyTokenizer(runDir, encoder);
   const groups: TextGroup[][] = [];

@@ -13,7 +13,7 @@ import { createSpanScore } from "./dev-score.ts";
 import { openConfig } from "./prepare.ts";
 import { type AskedWords, amongOthers, askedWords, epochExamples, spanExamples } from "./question-examples.ts";
 import { hash32 } from "./random.ts";
-import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { type RunOptions, rowsPerStep, trainingOf } from "./run-options.ts";
 import { draw } from "./sampling.ts";
 import { runSession } from "./session.ts";
 import { spanBatches, spanPacking } from "./span-batches.ts";
@@ -29,8 +29,8 @@ export async function trainQuestionAnswering(
   isPretrained: boolean,
 ): Promise<boolean> {
   const { id } = recipe;
-  const { runDir, device, count, data, epochs } = options;
-  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const { runDir, device, count, data } = options;
+  const training = trainingOf(recipe, options);
   const splits = await Promise.all(recipe.sets.map(({ set }) => set.load(data)));
   const encoder = await readEncoder(recipe.from);
   await mkdir(runDir, { recursive: true });

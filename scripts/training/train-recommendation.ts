@@ -6,7 +6,7 @@ import { setTokenVectors } from "./begin-embedding.ts";
 import { createRankingScore } from "./dev-score.ts";
 import { openConfig, openItems } from "./prepare.ts";
 import { recommendationTask } from "./recommendation-task.ts";
-import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { type RunOptions, rowsPerStep, trainingOf } from "./run-options.ts";
 import { runSession } from "./session.ts";
 
 /** Of the most popular items, as examples in `config.json`. */
@@ -15,8 +15,8 @@ const SHOWN = 12;
 /** @returns whether it came to the end, or was stopped */
 export async function trainRecommendation(recipe: RecommendationRecipe, options: RunOptions): Promise<boolean> {
   const { id, set } = recipe;
-  const { runDir, device, count, data, epochs } = options;
-  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const { runDir, device, count, data } = options;
+  const training = trainingOf(recipe, options);
   const splits = splitHistories(await set.load(data));
   await openItems(runDir, splits.items);
   const config = await openConfig(runDir, recommendationConfigSchema, configOf(recipe, splits));

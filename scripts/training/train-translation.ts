@@ -3,15 +3,15 @@ import { translationConfigSchema } from "../../worker/model/config.ts";
 import type { TranslationRecipe } from "../recipes/recipe.ts";
 import { createBleuScore } from "./dev-score.ts";
 import { openConfig, openTokenizer } from "./prepare.ts";
-import { type RunOptions, rowsPerStep } from "./run-options.ts";
+import { type RunOptions, rowsPerStep, trainingOf } from "./run-options.ts";
 import { runSession } from "./session.ts";
 import { encodePairs, packingFigures } from "./translation-batches.ts";
 import { translationTask } from "./translation-task.ts";
 
 export async function trainTranslation(recipe: TranslationRecipe, options: RunOptions): Promise<boolean> {
   const { id, rowLength } = recipe;
-  const { runDir, device, count, data, epochs } = options;
-  const training = { ...recipe.training, ...(epochs && { epochs }) };
+  const { runDir, device, count, data } = options;
+  const training = trainingOf(recipe, options);
   const [trainPairs, devPairs] = [await recipe.loadSplit("train", data), await recipe.loadSplit("dev", data)];
   const sentences = () => trainPairs.flatMap(({ source, target }) => [source, target]);
   const tokenizer = await openTokenizer(runDir, sentences, { vocabSize: recipe.config.vocab_size });

@@ -81,8 +81,10 @@ it("is refused if its n-grams are missing or damaged", async () => {
   const header = readHeader(file);
   const { byteOffset } = header.tensors.get("n_grams.tokens")!;
   const damaged = file.slice();
-  new DataView(damaged.buffer).setInt32(header.dataByteOffset + byteOffset + 4, vocab_size, true);
-  await expect(load(damaged)).rejects.toThrow(`NGrams: expected tokens of 0…${vocab_size - 1}, got -1, 20, 5`);
+  new DataView(damaged.buffer).setInt32(header.dataByteOffset + byteOffset + 8, vocab_size, true);
+  await expect(load(damaged)).rejects.toThrow(
+    `NGrams: expected the last tokens to rise from 0 to ${vocab_size - 1}, got 20 after 0`,
+  );
   const { n_grams: _, ...plain } = config;
   const without = quantizeModel(plain, parameters.slice(0, parameterCount(parameterSlices(plain)))).file;
   await expect(load(without)).rejects.toThrow(

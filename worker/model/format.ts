@@ -17,6 +17,9 @@
  *   shortlist.targets  I32          the target tokens of one list after the other
  * each padded to a multiple of 16, the offsets with their last one.
  *
+ * A classifier may have vectors of n-grams: a matrix n_grams.weight, and what its rows are of,
+ *   n_grams.tokens  I32 [N, 3]  the tokens of each, sorted (model/n-grams.ts), N rounded up to 16
+ *
  * A recommender may have the nearest neighbours of its items, three more tensors, N = vocab_size rounded up to 16:
  *   neighbours.items          I32 [N, count]  those nearest to an item, nearest first
  *   neighbours.weights        I8  [N, count]  nearness = weight · scale; 0 where an item has fewer

@@ -9,48 +9,68 @@
 export const MAX_N_GRAM = 3;
 /** Those that end at a token, at most: a pair and a triple. */
 export const N_GRAMS_OF_TOKEN = 2;
-/** In place of the first tokens of a shorter one. */
+/** In place of the first token of a pair. */
 export const NO_TOKEN = -1;
 
 export class NGrams {
   /** How many there are. */
   readonly size: number;
-  readonly #rows = new Map<number, number>();
-  readonly #base: number;
+  readonly #tokens: ArrayLike<number>;
+  /** [vocab_size + 1] the first row of those that end with each token */
+  readonly #starts: Int32Array;
 
   /**
-   * @param tokens [n-grams, MAX_N_GRAM], the last token last, NO_TOKEN before those of a pair
-   * @throws Error if a token is not of the vocabulary
+   * @param tokens [n-grams, MAX_N_GRAM], the last token last, NO_TOKEN before those of a pair; in the order of their last
+   *   tokens, then of those before: so a model that is loaded has nothing to build but where each last token begins
+   * @throws Error if they are not in order, or a token is not of the vocabulary
    */
   constructor(tokens: ArrayLike<number>, vocabSize: number) {
-    // A key is a number of MAX_N_GRAM digits, exact for vocabularies of up to 200,000 tokens.
-    this.#base = vocabSize + 1;
     this.size = tokens.length / MAX_N_GRAM;
-    for (let at = 0; at < tokens.length; at += MAX_N_GRAM) {
-      const [first, second, third] = [tokens[at]!, tokens[at + 1]!, tokens[at + 2]!];
-      if (!(first >= NO_TOKEN && second >= 0 && third >= 0 && Math.max(first, second, third) < vocabSize)) {
-        throw new Error(`NGrams: expected tokens of 0…${vocabSize - 1}, got ${[first, second, third].join(", ")}`);
+    this.#tokens = tokens;
+    const starts = new Int32Array(vocabSize + 1);
+    let last = 0;
+    for (let row = 0; row < this.size; row++) {
+      const token = tokens[row * MAX_N_GRAM + 2]!;
+      if (!(token >= last && token < vocabSize)) {
+        throw new Error(
+          `NGrams: expected the last tokens to rise from 0 to ${vocabSize - 1}, got ${token} after ${last}`,
+        );
       }
-      this.#rows.set(this.#key(first, second, third), at / MAX_N_GRAM);
+      last = token;
+      starts[token + 1] = row + 1;
     }
+    for (let token = 1; token <= vocabSize; token++) starts[token] = Math.max(starts[token]!, starts[token - 1]!);
+    this.#starts = starts;
   }
 
   /** The rows of the table that belong to each token: of the pair and the triple that end there. */
   rowsOf(tokens: readonly number[]): number[][] {
     return tokens.map((token, i) => {
       const rows: number[] = [];
-      if (i >= 1) this.#add(rows, this.#key(NO_TOKEN, tokens[i - 1]!, token));
-      if (i >= 2) this.#add(rows, this.#key(tokens[i - 2]!, tokens[i - 1]!, token));
+      if (i >= 1) this.#add(rows, NO_TOKEN, tokens[i - 1]!, token);
+      if (i >= 2) this.#add(rows, tokens[i - 2]!, tokens[i - 1]!, token);
       return rows;
     });
   }
 
-  #add(rows: number[], key: number): void {
-    const row = this.#rows.get(key);
-    if (row !== undefined) rows.push(row);
+  /** Adds the row of an n-gram, if there is one, by binary search among those with its last token. */
+  #add(rows: number[], first: number, second: number, third: number): void {
+    let low = this.#starts[third]!;
+    let high = this.#starts[third + 1]!;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const [a, b] = [this.#tokens[middle * MAX_N_GRAM]!, this.#tokens[middle * MAX_N_GRAM + 1]!];
+      if (a === first && b === second) {
+        rows.push(middle);
+        return;
+      }
+      if (b < second || (b === second && a < first)) low = middle + 1;
+      else high = middle;
+    }
   }
+}
 
-  #key(first: number, second: number, third: number): number {
-    return ((first + 1) * this.#base + second) * this.#base + third;
-  }
+/** Orders n-grams as `NGrams` wants them. @param a and b MAX_N_GRAM tokens each */
+export function compareNGrams(a: readonly number[], b: readonly number[]): number {
+  return a[2]! - b[2]! || a[1]! - b[1]! || a[0]! - b[0]!;
 }
