@@ -176,6 +176,8 @@ function checkTensors(config: ModelConfig, header: Header): void {
       expected.set(name, `I8 ${[Math.ceil(n / TILE_N), Math.ceil(k / TILE_K), TILE_N, TILE_K]}`);
       expected.set(`${name}_scale`, `F32 ${roundUp(n, TILE_N)}`);
       expected.set(`${name}_sum`, `I32 ${roundUp(n, TILE_N)}`);
+    } else if (kind === "n_grams") {
+      expected.set(name, `I32 ${[roundUp(shape[0], TILE_N), shape[1]]}`);
     } else {
       expected.set(name, `F32 ${shape.length > 1 ? shape : roundUp(shape[0], TILE_N)}`);
     }

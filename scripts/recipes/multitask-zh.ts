@@ -1,4 +1,4 @@
-/** The Chinese counterpart of multitask-en: the same encoder, a vocabulary of its own, two heads. */
+/** The Chinese counterpart of multitask-en: an encoder of its width, a vocabulary of its own, two heads. */
 import { chnSentiCorp } from "../data/sets/chnsenticorp.ts";
 import { thucNews } from "../data/sets/thucnews.ts";
 import { zhReviews } from "../data/sets/zh-reviews.ts";
@@ -9,7 +9,9 @@ export const multitaskZh: ClassificationRecipe = {
   ...multitaskEn,
   id: "multitask-zh",
   config: {
-    ...multitaskEn.config,
+    ...(multitaskEn.config as Extract<(typeof multitaskEn)["config"], { model_type: "edge-slm-encoder" }>),
+    n_enc_layers: 4,
+    n_grams: undefined,
     vocab_size: 12_000,
     source_languages: ["zh"],
     source_scripts: ["Han"],

@@ -2,6 +2,8 @@
  * `node scripts/train/teach.ts --task sentiment --set imdb --teachers multitask-en lstm-en`: lets models label sentences
  * that have no label of their own, for a recipe that has `taught` texts. The sentences are those of a data set's training
  * texts; each teacher and a linear model on the recipe's own sets give probabilities, and their mean labels.
+ * `node scripts/train/teach.ts --task support_queue`: the task's own texts get second labels of linear models that have
+ * not seen them.
  */
 import { Command } from "commander";
 import { fail, positiveInteger } from "../cli.ts";
@@ -10,17 +12,29 @@ import { loadUnlabelled } from "../data/unlabelled.ts";
 import { findRecipe } from "../recipes/index.ts";
 import { formatTable, percent } from "../report/table.ts";
 import { loadHeads, OUT_OF_SCOPE } from "../training/texts.ts";
-import { askAll, drawLabels, linearTeacher, meanOf, modelTeacher, sentencesOf, type Teacher } from "./teachers.ts";
+import {
+  askAll,
+  crossFit,
+  drawLabels,
+  linearTeacher,
+  meanOf,
+  modelTeacher,
+  sentencesOf,
+  type Teacher,
+} from "./teachers.ts";
 
 interface Options {
   task: string;
   recipe: string;
-  set: string;
+  set?: string;
   teachers: string[];
   sentences: number;
   data?: string;
   cache?: string;
 }
+
+/** How a task's own texts are labelled anew. */
+const CROSS_FIT = { folds: 5, draws: 4 };
 
 async function main(options: Options): Promise<void> {
   const recipe = findRecipe(options.recipe);
@@ -31,6 +45,12 @@ async function main(options: Options): Promise<void> {
   const data = { dataDir: options.data, cacheDir: options.cache };
   const [head] = await loadHeads({ ...recipe, heads: [task] }, data);
   const { labels, dev, test, train } = head!;
+  if (!options.set) {
+    const taught = crossFit({ train, dev }, task.sets[0].language, CROSS_FIT);
+    const path = await writeTaught(options.task, taught);
+    console.log(`${path}: ${taught.length} labels of ${train.length} texts, by linear models that had not seen them`);
+    return;
+  }
   const unlabelled = await loadUnlabelled(options.set, data);
   const { language } = unlabelled;
   const texts = sentencesOf(unlabelled.texts, language, [...dev, ...test]).slice(0, options.sentences);
@@ -66,8 +86,8 @@ function compareOnDev(teachers: Teacher[], answers: Float64Array[][], expected: 
 await new Command("teach")
   .requiredOption("--task <name>", "the head that is to learn, e.g. sentiment")
   .option("--recipe <id>", "of which recipe", "multitask-en")
-  .requiredOption("--set <id>", "the data set whose sentences are labelled, e.g. imdb; or questions")
-  .requiredOption("--teachers <models...>", "ids or folders of models that have the head")
+  .option("--set <id>", "the data set whose sentences are labelled, e.g. imdb; or questions (default: the task's own)")
+  .option("--teachers <models...>", "ids or folders of models that have the head, beside a linear one", [])
   .option("--sentences <n>", "how many", positiveInteger, 150_000)
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
   .option("--cache <dir>", "where downloaded data are kept")

@@ -7,7 +7,7 @@ import { loadClassifier } from "../../worker/engine/load.ts";
 import { expectTask } from "../../worker/model/config.ts";
 import { segmentText } from "../../worker/text/segments.ts";
 import { logProbsOf, trainBaseline } from "../baselines/classifier.ts";
-import { type LabelledText, textKey } from "../data/classification.ts";
+import { type LabelledText, type Splits, textKey } from "../data/classification.ts";
 import { loadKernels } from "../kernels.ts";
 import { fitTemperature } from "../metrics/calibration.ts";
 import { classifyAll, engineClassifier } from "../metrics/classify.ts";
@@ -96,6 +96,32 @@ export async function drawLabels(
     drawn: logProbs.map((row) => drawFrom(row.map(Math.exp), uniform())),
     sure: logProbs.filter((row) => Math.max(...row) > Math.log(0.9)).length,
   };
+}
+
+/**
+ * A head's own training texts with other labels, drawn with the probabilities of a linear model that has not seen them
+ * (cross-fitting; Dao et al. 2021, arXiv:2104.09732). Where texts are few and their labels doubtful, a network learns by
+ * heart what was written beside each of them; what else it could have been is said here.
+ * @param draws labels of each text
+ */
+export function crossFit(
+  { train, dev }: Omit<Splits, "test">,
+  language: "en" | "zh",
+  { folds, draws }: { folds: number; draws: number },
+): LabelledText[] {
+  const uniform = uniformStream(SEED);
+  const texts = shuffle([...train], uniformStream(hash32(SEED, 2)));
+  return Array.from({ length: folds }, (_, fold) => {
+    const isHeld = (_text: LabelledText, i: number) => i % folds === fold;
+    const baseline = trainBaseline({ train: texts.filter((text, i) => !isHeld(text, i)), dev }, language);
+    const held = texts.filter(isHeld).map(({ text }) => text);
+    return logProbsOf(baseline, held).flatMap((row, i) =>
+      Array.from({ length: draws }, () => ({
+        text: held[i]!,
+        label: baseline.labels[drawFrom(row.map(Math.exp), uniform())]!,
+      })),
+    );
+  }).flat();
 }
 
 /** The index whose part of 0…1 holds `uniform`. */

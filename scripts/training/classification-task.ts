@@ -1,6 +1,5 @@
 /** Classification as a training task: balanced sampling over the heads, packed or bucketed texts, accuracy on dev. */
 import type { ClassificationConfig } from "../../worker/model/config.ts";
-import type { NGrams } from "../../worker/model/n-grams.ts";
 import { packRows } from "./batches.ts";
 import { lstmBatches, lstmSteps } from "./lstm-batches.ts";
 import { hash32 } from "./random.ts";
@@ -8,7 +7,7 @@ import { draw, shares } from "./sampling.ts";
 import {
   classificationBatches,
   type LabelledTokens,
-  type TextAugmentation,
+  type TextBatchOptions,
   type TextShape,
   textPacking,
 } from "./text-batches.ts";
@@ -20,8 +19,7 @@ export interface ClassificationTaskOptions {
   shape: TextShape;
   /** Replicas. */
   count: number;
-  /** Of the configuration's, if it has any. */
-  nGrams?: NGrams | undefined;
+  nGrams?: TextBatchOptions["nGrams"];
   /** By head. */
   train: LabelledTokens[][];
   dev: LabelledTokens[][];
@@ -37,7 +35,7 @@ export interface ClassificationTaskOptions {
 }
 
 export function classificationTask(options: ClassificationTaskOptions): TrainingTask {
-  const { config, shape, count, train, dev, tokenDropout, nGramDropout, seed, score } = options;
+  const { config, shape, count, train, dev, tokenDropout, nGrams, nGramDropout, seed, score } = options;
   const counts = shares(
     train.map((texts) => texts.length),
     options.samplingExponent,
@@ -50,17 +48,15 @@ export function classificationTask(options: ClassificationTaskOptions): Training
     return randomWindows(drawn, windowLength, hash32(seed, epoch, -1));
   };
   const isLstm = config.model_type === "edge-slm-lstm";
-  const batches = (texts: LabelledTokens[], seed: number, augmentation?: TextAugmentation) =>
-    isLstm
-      ? lstmBatches(texts, shape, config, seed, count, augmentation)
-      : classificationBatches(texts, shape, config, seed, count, augmentation, options.nGrams);
+  const batches = isLstm ? lstmBatches : classificationBatches;
   // The schedule ends where the epochs do only if the tokens that are left out are not counted.
   const rows = () => (1 - tokenDropout) * packRows(texts(0), textPacking<LabelledTokens>(shape)).length;
   const devTexts = dev.flat().map((text) => ({ ...text, tokens: text.tokens.slice(0, windowLength) }));
   return {
-    epoch: (epoch) => batches(texts(epoch), hash32(seed, epoch), { tokenDropout, nGramDropout }),
+    epoch: (epoch) =>
+      batches(texts(epoch), shape, config, hash32(seed, epoch), count, { tokenDropout, nGrams, nGramDropout }),
     stepsPerEpoch: isLstm ? lstmSteps(texts(0), shape, count) : Math.ceil(rows() / (shape.rows * count)),
-    dev: () => batches(devTexts, 0),
+    dev: () => batches(devTexts, shape, config, 0, count, { nGrams }),
     score,
   };
 }

@@ -6,7 +6,7 @@ import type { ClassificationConfig } from "../../worker/model/config.ts";
 import { type HostBatch, hostArray } from "./batches.ts";
 import { labelOffsets } from "./classification.ts";
 import { shuffle, uniformStream } from "./random.ts";
-import { augmentTexts, type LabelledTokens, type TextAugmentation, type TextShape } from "./text-batches.ts";
+import { dropTokens, type LabelledTokens, type TextBatchOptions, type TextShape } from "./text-batches.ts";
 
 const BUCKET_LENGTH = 16;
 
@@ -43,7 +43,7 @@ export function* lstmBatches(
   config: ClassificationConfig,
   seed: number,
   count: number,
-  augmentation: TextAugmentation = { tokenDropout: 0, nGramDropout: 0 },
+  { tokenDropout = 0 }: Pick<TextBatchOptions, "tokenDropout"> = {},
 ): Generator<HostBatch[]> {
   const { offsets } = labelOffsets(config);
   const lengths = bucketLengths(shape.length);
@@ -61,7 +61,7 @@ export function* lstmBatches(
       ),
     );
   };
-  for (const text of shuffle(augmentTexts(texts, seed, augmentation).slice(), uniformStream(seed))) {
+  for (const text of shuffle(dropTokens(texts, seed, tokenDropout).slice(), uniformStream(seed))) {
     const bucket = bucketOf(text, lengths);
     open[bucket]!.push(text);
     if (open[bucket]!.length === shape.rows * count) yield group(bucket);

@@ -24,19 +24,17 @@ export function textPacking<Text extends { tokens: number[] }>({ length, slots }
   return { cost: ({ tokens }) => [tokens.length + 1, 1], capacity: [length, slots] };
 }
 
-export interface TextAugmentation {
-  /** Probability that a token is left out (word dropout; Iyyer et al. 2015). */
-  tokenDropout: number;
-  /** Probability that an n-gram's vector is left out, so that its tokens learn to do without. */
-  nGramDropout: number;
+export interface TextBatchOptions {
+  /** Probability that a token is left out (word dropout; Iyyer et al. 2015). Default: 0. */
+  tokenDropout?: number;
+  /** Those that the configuration says how many there are of. */
+  nGrams?: NGrams | undefined;
+  /** Probability that an n-gram's vector is left out, so that its tokens learn to do without. Default: 0. */
+  nGramDropout?: number;
 }
 
-/** The texts as an epoch sees them. */
-export function augmentTexts(
-  texts: LabelledTokens[],
-  seed: number,
-  { tokenDropout }: Pick<TextAugmentation, "tokenDropout">,
-): LabelledTokens[] {
+/** The texts as an epoch sees them. @param tokenDropout as of `TextBatchOptions` */
+export function dropTokens(texts: LabelledTokens[], seed: number, tokenDropout: number): LabelledTokens[] {
   if (tokenDropout === 0) return texts;
   const uniform = uniformStream(hash32(seed, 1));
   return texts.map((text) => {
@@ -52,13 +50,12 @@ export function* classificationBatches(
   config: ClassificationConfig,
   seed: number,
   count: number,
-  augmentation: TextAugmentation = { tokenDropout: 0, nGramDropout: 0 },
-  nGrams?: NGrams,
+  { tokenDropout = 0, nGrams, nGramDropout = 0 }: TextBatchOptions = {},
 ): Generator<HostBatch[]> {
   const { offsets } = labelOffsets(config);
   const uniform = uniformStream(hash32(seed, 3));
-  const isKept = () => augmentation.nGramDropout === 0 || uniform() >= augmentation.nGramDropout;
-  for (const group of epochRows(augmentTexts(texts, seed, augmentation), textPacking<LabelledTokens>(shape), {
+  const isKept = () => uniform() >= nGramDropout;
+  for (const group of epochRows(dropTokens(texts, seed, tokenDropout), textPacking<LabelledTokens>(shape), {
     rows: shape.rows,
     count,
     seed,

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { readTaught, writeTaught } from "../../scripts/data/taught.ts";
 import {
   askAll,
+  crossFit,
   drawLabels,
   linearTeacher,
   modelTeacher,
@@ -73,4 +74,22 @@ test("taught texts come back; where there are none, the error names the command"
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("own texts get the labels that others of their kind have", () => {
+  const kinds = ["negative", "positive"];
+  // In every tenth text somebody took the one for the other.
+  const labelled = (count: number, wrong: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      text: `${kinds[i % 2]} words ${i % 7} of text ${i}`,
+      label: kinds[(i + Number(i % 10 < wrong)) % 2]!,
+    }));
+  const train = labelled(400, 1);
+  const drawn = crossFit({ train, dev: labelled(100, 1) }, "en", { folds: 4, draws: 3 });
+  expect(drawn.length).toBe(3 * 400);
+  expect(new Set(drawn.map(({ text }) => text)).size).toBe(400);
+  // Those that were taken wrongly no longer say so, but now and then any of them does.
+  const share = drawn.filter(({ text, label }) => text.startsWith(label!)).length / drawn.length;
+  expect(share).toBeGreaterThan(0.8);
+  expect(share).toBeLessThan(0.98);
 });

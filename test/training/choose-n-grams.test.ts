@@ -49,8 +49,7 @@ test("batches name the n-grams of each token, of which some are left out", () =>
   const texts = countedTexts(60, 27, 7);
   const namedAt = (nGramDropout: number) => {
     let named = 0;
-    const augmentation = { tokenDropout: 0, nGramDropout };
-    for (const [batch] of classificationBatches(texts, shape, config, 1, 1, augmentation, nGrams)) {
+    for (const [batch] of classificationBatches(texts, shape, config, 1, 1, { nGrams, nGramDropout })) {
       const { nGram, nGramCount, source, sourceSegment } = batch!.arrays as Record<string, { data: Int32Array }>;
       for (const [i, row] of nGram!.data.entries()) {
         const at = Math.floor(i / 2);
