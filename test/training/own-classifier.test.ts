@@ -8,15 +8,18 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { dequantizeModel } from "../../scripts/export/dequantize.ts";
 import { quantizeModel } from "../../scripts/export/quantize.ts";
+import { writeModelFolder } from "../../scripts/export/write-model.ts";
 import { answerOf, classifyAll, openClassifier } from "../../scripts/metrics/classify.ts";
 import { openLocalBucket } from "../../scripts/publish/bucket.ts";
 import { readModelFolder, tokenizerOf } from "../../scripts/publish/model-folder.ts";
-import { parametersFrom, readEncoder } from "../../scripts/train/encoder.ts";
+import { type PretrainedEncoder, parametersFrom, readEncoder } from "../../scripts/train/encoder.ts";
 import { type OwnOptions, trainOwn } from "../../scripts/train/own-classifier.ts";
 import { guessLanguage, ownRecipe, rowLengthFor, vocabSizeFor } from "../../scripts/train/own-recipe.ts";
+import { trainSplits } from "../../scripts/train/train-splits.ts";
 import { initializeParameters, parameterCount, parameterSlices } from "../../scripts/training/parameters.ts";
-import { expectTask } from "../../worker/model/config.ts";
+import { expectTask, expectTransformer } from "../../worker/model/config.ts";
 import { parseManifest } from "../../worker/model/manifest.ts";
+import { NO_TOKEN } from "../../worker/model/n-grams.ts";
 import { TINY_CLASSIFIER } from "./tiny.ts";
 
 const script = fileURLToPath(new URL("../../scripts/train.ts", import.meta.url));
@@ -210,6 +213,56 @@ describe("the encoder to begin with", () => {
       const expected = kept ? encoder.tensors.get(name)!.slice(0, length) : fresh.slice(offset, offset + length);
       expect(same.slice(offset, offset + length)).toEqual(expected);
     }
+  });
+});
+
+describe("an encoder with n-grams", () => {
+  const tokens = [NO_TOKEN, 100, 101, 99, 100, 101, NO_TOKEN, 101, 102];
+
+  async function nGramEncoder(): Promise<PretrainedEncoder> {
+    const encoder = await readEncoder(fileURLToPath(new URL("../fixtures/tiny-classifier", import.meta.url)));
+    const { d_model } = encoder.config;
+    const tensors = new Map(encoder.tensors)
+      .set("n_grams.tokens", Float32Array.from(tokens))
+      .set("n_grams.weight", new Float32Array(3 * d_model).fill(0.1));
+    return { ...encoder, config: { ...encoder.config, n_grams: 3 }, tensors };
+  }
+
+  test("hands them on to a classifier that begins with it", async () => {
+    const encoder = await nGramEncoder();
+    const labels = ["order", "refund"];
+    const texts = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ text: `${labels[i % 2]} number ${i}`, label: labels[i % 2]! }));
+    const splits = { train: texts(16), dev: texts(4), test: texts(4) };
+    const data = { id: "own", file: "own.csv", labelColumn: "label", splits };
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const runDir = join(folder, "n-grams");
+    const options = { runDir, device: "cpu" as const, count: 1, epochs: 1, language: "en", encoder };
+    const trained = await trainSplits(data, options).finally(() => log.mockRestore());
+    const config = expectTransformer(trained!.config);
+    expect(config.n_grams).toBe(3);
+    const tensors = dequantizeModel(config, trained!.file);
+    expect([...tensors.get("n_grams.tokens")!]).toEqual(tokens);
+    const { file, parameters } = trained!;
+    await writeModelFolder(join(runDir, "model"), {
+      id: "own",
+      config,
+      vocabulary: encoder.tokenizer,
+      file,
+      parameters,
+    });
+    expect((await readModelFolder(join(runDir, "model"))).manifest.config).toEqual(config);
+    await expect(openClassifier(config, file)).resolves.toBeDefined();
+  });
+
+  test("gives a network without any its other weights, and one with some begins with zeros where it has none", async () => {
+    const encoder = await nGramEncoder();
+    const { n_grams: _, ...without } = encoder.config;
+    expect(parametersFrom(encoder, without, 1).length).toBe(parameterCount(parameterSlices(without)));
+    const plain = { ...encoder, config: without };
+    const flat = parametersFrom(plain, encoder.config, 1);
+    const { offset, length } = parameterSlices(encoder.config).find(({ name }) => name === "n_grams.weight")!;
+    expect(flat.subarray(offset, offset + length).every((weight) => weight === 0)).toBe(true);
   });
 });
 
