@@ -4,12 +4,12 @@
  */
 import { type Reader, readAll } from "./engine/reader.ts";
 import { rankSpans } from "./engine/spans.ts";
-import { Problem } from "./errors.ts";
 import type { QuestionAnsweringConfig } from "./model/config.ts";
 import type { Manifest } from "./model/manifest.ts";
 import { readings, readWords, type Word } from "./model/reading.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { scriptTest } from "./text/clean.ts";
+import { otherScript } from "./text/other-script.ts";
 import { segmentText } from "./text/segments.ts";
 
 /** What reads. */
@@ -101,12 +101,7 @@ export function chooseReader(
   const scripts = [...new Set(candidates.flatMap(({ config }) => config.source_scripts))];
   const [name, text] =
     Object.entries(texts).find(([, text]) => !scriptTest(scripts)(text)) ?? Object.entries(texts)[0]!;
-  throw new Problem(
-    "unsupported_language",
-    `${name}: expected ${scripts.join(" or ")} letters; ` +
-      `most of ${JSON.stringify(text.trim().slice(0, 40).toWellFormed())} are of another script`,
-    { extensions: { scripts } },
-  );
+  throw otherScript(`${name}: `, text, scripts);
 }
 
 export interface Answer {

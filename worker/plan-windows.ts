@@ -1,6 +1,6 @@
 /** Texts into what a model that reads windows is given. Knows no HTTP but the Problem it throws. */
-import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
+import { otherScript } from "./text/other-script.ts";
 import { placeOf } from "./text/place.ts";
 import { type TextWindow, textWindows } from "./text/windows.ts";
 
@@ -15,14 +15,7 @@ export type Plan = TextWindow[][];
 export function planWindows(texts: readonly string[], model: LoadedModel<"classification" | "embedding">): Plan {
   const { config } = model.manifest;
   return texts.map((text, index) => {
-    if (!model.readsScript(text)) {
-      throw new Problem(
-        "unsupported_language",
-        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters; ` +
-          `most of ${JSON.stringify(text.trim().slice(0, 40).toWellFormed())} are of another script`,
-        { extensions: { text: index, scripts: config.source_scripts } },
-      );
-    }
+    if (!model.readsScript(text)) throw otherScript(placeOf(texts, index), text, config.source_scripts, { index });
     return textWindows(text, config.source_languages[0]!, model.tokenizer, model.engine.maxTokens);
   });
 }

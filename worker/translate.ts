@@ -5,11 +5,11 @@
 
 import { align } from "./engine/align.ts";
 import { generate, type Hypothesis, type SearchTimes } from "./engine/generate.ts";
-import { Problem } from "./errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { cleanText } from "./text/clean.ts";
 import { matchLanguage } from "./text/languages.ts";
+import { otherScript } from "./text/other-script.ts";
 import { type Piece, textPieces } from "./text/pieces.ts";
 import { placeOf } from "./text/place.ts";
 import { INCOMPLETE, tokenWords, wordWeights } from "./text/token-words.ts";
@@ -72,12 +72,8 @@ export function planTranslation(texts: string[], source: string, model: Translat
   return texts.map((text, index) => {
     const clean = cleanText(text);
     if (!model.readsScript(clean)) {
-      throw new Problem(
-        "unsupported_language",
-        `${placeOf(texts, index)}expected ${config.source_scripts.join(" or ")} letters, as ${source} is written in; ` +
-          `most of ${JSON.stringify(clean.trim().slice(0, 40).toWellFormed())} are of another script`,
-        { extensions: { text: index, scripts: config.source_scripts } },
-      );
+      const because = `as ${source} is written in`;
+      throw otherScript(placeOf(texts, index), clean, config.source_scripts, { index, because });
     }
     // One position is left for the end token.
     return textPieces(clean, language, model.tokenizer, config.max_seq_len - 1);
