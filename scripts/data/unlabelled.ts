@@ -5,7 +5,7 @@ import { qamr } from "./sets/qamr.ts";
 import { amazonReviews, newWiki } from "./sets/squad-shifts.ts";
 
 /** The id of the questions. */
-const QUESTIONS = "questions";
+export const QUESTIONS = "questions";
 
 export interface UnlabelledTexts {
   language: "en" | "zh";

@@ -14,6 +14,7 @@ import { smsSpam } from "../data/sets/sms-spam.ts";
 import { sst2 } from "../data/sets/sst2.ts";
 import { ticketsQueue } from "../data/sets/tickets.ts";
 import { trec } from "../data/sets/trec.ts";
+import { QUESTIONS } from "../data/unlabelled.ts";
 import type { ClassificationRecipe } from "./recipe.ts";
 
 const ROW_LENGTH = 128;
@@ -56,6 +57,7 @@ export const multitaskEn: ClassificationRecipe = {
       taught: {
         name: "sentences of IMDB's reviews, labelled by multitask-en, long short-term memories and a linear model",
         licence: imdb.card.licence,
+        set: imdb.id,
       },
       factor: 2.5,
     },
@@ -67,6 +69,7 @@ export const multitaskEn: ClassificationRecipe = {
       taught: {
         name: "questions of SQuAD-shifts and QAMR, labelled by multitask-en, long short-term memories and a linear model",
         licence: "CC BY 4.0 and MIT",
+        set: QUESTIONS,
       },
       factor: 1.5,
     },

@@ -55,8 +55,11 @@ export interface HeadRecipe {
   name: string;
   /** Trained on all of them; dev and test are the first one's, and so are the labels. */
   sets: [ClassificationSet, ...ClassificationSet[]];
-  /** Texts that teachers labelled (scripts/data/taught.ts), for training only; what they are, for the card. */
-  taught?: { name: string; licence: string };
+  /**
+   * Texts that teachers labelled (scripts/data/taught.ts), for training only: what they are, for the card, and of which
+   * set, as of `loadUnlabelled`; without one they are the head's own once more.
+   */
+  taught?: { name: string; licence: string; set?: string };
   /** Multiplies the head's part of an epoch: short texts with many classes need more, and cost little. Default: 1. */
   factor?: number;
 }

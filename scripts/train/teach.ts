@@ -45,13 +45,14 @@ async function main(options: Options): Promise<void> {
   const data = { dataDir: options.data, cacheDir: options.cache };
   const [head] = await loadHeads({ ...recipe, heads: [task] }, data);
   const { labels, dev, test, train } = head!;
-  if (!options.set) {
+  const set = options.set ?? task.taught?.set;
+  if (!set) {
     const taught = crossFit({ train, dev }, task.sets[0].language, CROSS_FIT);
     const path = await writeTaught(options.task, taught);
     console.log(`${path}: ${taught.length} labels of ${train.length} texts, by linear models that had not seen them`);
     return;
   }
-  const unlabelled = await loadUnlabelled(options.set, data);
+  const unlabelled = await loadUnlabelled(set, data);
   const { language } = unlabelled;
   const texts = sentencesOf(unlabelled.texts, language, [...dev, ...test]).slice(0, options.sentences);
 
@@ -70,7 +71,7 @@ async function main(options: Options): Promise<void> {
     texts.map((text, i) => ({ text, label: labels[drawn[i]!]! })),
   );
   const share = percent(sure / texts.length);
-  console.log(`${path}: ${texts.length} sentences of ${options.set}; of ${share} % the teachers are surer than 90 %`);
+  console.log(`${path}: ${texts.length} sentences of ${set}; of ${share} % the teachers are surer than 90 %`);
 }
 
 /** @param expected index of each text's label */
@@ -86,7 +87,10 @@ function compareOnDev(teachers: Teacher[], answers: Float64Array[][], expected: 
 await new Command("teach")
   .requiredOption("--task <name>", "the head that is to learn, e.g. sentiment")
   .option("--recipe <id>", "of which recipe", "multitask-en")
-  .option("--set <id>", "the data set whose sentences are labelled, e.g. imdb; or questions (default: the task's own)")
+  .option(
+    "--set <id>",
+    "the data set whose sentences are labelled, e.g. imdb; or questions (default: what the recipe says)",
+  )
   .option("--teachers <models...>", "ids or folders of models that have the head, beside a linear one", [])
   .option("--sentences <n>", "how many", positiveInteger, 150_000)
   .option("--data <dir>", "folder with a mirror of the data sets (or the environment variable EDGE_SLM_DATA)")
