@@ -86,13 +86,13 @@ export async function trainClassification(
     scoreName: "accuracy",
     initialize: async (parameters) => {
       if (begin) parameters.set(begin(config));
-      if (nGrams) setNGrams(parameters, config, nGrams);
-      if (begin) {
-        // The mean with what came of it may be better than either (export/average.ts).
-        await writeCheckpoint(join(runDir, "first.safetensors"), config, parameters, BEGINNING);
-      } else if (hidden)
+      else if (hidden)
         parameters.set((await readCheckpoint(join(pretrainedDir(runDir), "best.safetensors"), config)).parameters);
       else if (pretraining) setTokenVectors(parameters, config, windows(), training.seed);
+      // Last, for pre-training knows nothing of them.
+      if (nGrams) setNGrams(parameters, config, nGrams);
+      // The mean with what came of it may be better than either (export/average.ts).
+      if (begin) await writeCheckpoint(join(runDir, "first.safetensors"), config, parameters, BEGINNING);
     },
   });
   if (done) console.log(`done: best dev accuracy ${score.toFixed(2)} at step ${step}`);
