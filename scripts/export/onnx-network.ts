@@ -1,6 +1,6 @@
 /** The blocks of the transformer as nodes of an ONNX graph, as worker/engine/ computes them and by the same names. */
 import { type EncoderConfig, headSize } from "../../worker/model/config.ts";
-import { OnnxGraph, type Value } from "./onnx-graph.ts";
+import { OnnxGraph, type OnnxMatrix, type Value } from "./onnx-graph.ts";
 import { DATA_TYPE } from "./onnx-schema.ts";
 import type { OnnxWeights } from "./onnx-weights.ts";
 
@@ -26,17 +26,21 @@ export class Network {
 
   /** embedding[ids] · sqrt(d_model) + positions, the embedding's rows dequantized after they are gathered. */
   embed(ids: Value, positions: Value): Value {
+    return this.add(this.#takeRows("embedding", this.#weights.matrix("embedding.weight"), ids), positions);
+  }
+
+  /** Rows of a table · sqrt(d_model), dequantized. */
+  #takeRows(name: string, { n, k, q, scale }: OnnxMatrix, ids: Value): Value {
     const { graph } = this;
-    const { n, k, q, scale } = this.#weights.matrix("embedding.weight");
-    const rows = graph.node("Gather", [graph.constant("embedding_rows", [n, k], q), ids]);
+    const rows = graph.node("Gather", [graph.constant(`${name}_rows`, [n, k], q), ids]);
     const factor = Math.sqrt(this.#config.d_model);
     const scales = graph.constant(
-      "embedding_row_scale",
+      `${name}_row_scale`,
       [n, 1],
       scale.map((value) => Math.fround(value * factor)),
     );
     const floats = graph.node("Cast", [rows], { to: { int: DATA_TYPE.float32 } });
-    return this.add(graph.node("Mul", [floats, graph.node("Gather", [scales, ids])]), positions);
+    return graph.node("Mul", [floats, graph.node("Gather", [scales, ids])]);
   }
 
   norm(name: string, x: Value): Value {
@@ -83,19 +87,12 @@ export class Network {
 
   /** The sum of each token's rows of the table of n-grams · sqrt(d_model); rows [T, 2], that of zeros for none. */
   embedNGrams(rows: Value): Value {
-    const { graph } = this;
     const { n, k, q, scale } = this.#weights.matrix("n_grams.weight");
-    const factor = Math.sqrt(this.#config.d_model);
-    const zero = new Int8Array((n + 1) * k);
-    zero.set(q);
-    const scales = Float32Array.of(...scale.map((value) => Math.fround(value * factor)), 0);
-    const gathered = graph.node("Gather", [graph.constant("n_gram_rows_q", [n + 1, k], zero), rows]);
-    const floats = graph.node("Cast", [gathered], { to: { int: DATA_TYPE.float32 } });
-    const scaled = graph.node("Mul", [
-      floats,
-      graph.node("Gather", [graph.constant("n_gram_row_scale", [n + 1, 1], scales), rows]),
-    ]);
-    return graph.node("ReduceSum", [scaled, graph.integers([1])], { keepdims: { int: 0 } });
+    const withZeros = { n: n + 1, k, q: new Int8Array((n + 1) * k), scale: new Float32Array(n + 1) };
+    withZeros.q.set(q);
+    withZeros.scale.set(scale);
+    const vectors = this.#takeRows("n_grams", withZeros, rows);
+    return this.graph.node("ReduceSum", [vectors, this.graph.integers([1])], { keepdims: { int: 0 } });
   }
 
   /** The whole encoder: token ids [T] → normalized outputs. @param nGrams rows as of `embedNGrams`, if the model has any */

@@ -25,7 +25,7 @@ export function readWeights(config: ModelConfig, file: Uint8Array): OnnxWeights 
       const q = unpackMatrix(new Int8Array(tensorBytes(header, file, name)), n, k);
       const scale = new Float32Array(tensorBytes(header, file, `${name}_scale`)).slice(0, n);
       matrices.set(name, { n, k, q, scale });
-    } else {
+    } else if (kind !== "n_grams") {
       vectors.set(name, new Float32Array(tensorBytes(header, file, name)).slice(0, n * k));
     }
   }

@@ -7,6 +7,7 @@ import {
   matrixTensors,
   type NeighbourLists,
   neighbourTensors,
+  nGramTensor,
   PACKING_VERSION,
   quantizeMatrix,
   roundUp,
@@ -16,7 +17,6 @@ import {
   TILE_N,
   writeSafetensors,
 } from "../../worker/model/format.ts";
-import { MAX_N_GRAM } from "../../worker/model/n-grams.ts";
 import { parameterSlices } from "../training/parameters.ts";
 
 export interface TensorError {
@@ -73,14 +73,6 @@ function padded(data: Float32Array, shape: number[]): { data: Float32Array; shap
   const longer = new Float32Array(roundUp(data.length, TILE_N));
   longer.set(data);
   return { data: longer, shape: [longer.length] };
-}
-
-/** Token ids as integers, a multiple of 16 n-grams of them. */
-function nGramTensor(name: string, tokens: Float32Array): Tensor {
-  const count = roundUp(tokens.length / MAX_N_GRAM, TILE_N);
-  const data = new Int32Array(count * MAX_N_GRAM);
-  data.set(tokens);
-  return { name, shape: [count, MAX_N_GRAM], data };
 }
 
 function roundingError(w: Float32Array, q: Int8Array, scale: Float32Array, k: number) {

@@ -7,13 +7,12 @@ import type { ClassificationConfig } from "../../worker/model/config.ts";
 import type { NGrams } from "../../worker/model/n-grams.ts";
 import { averageCheckpoints } from "../export/average.ts";
 import type { TextClassifier } from "../metrics/classify.ts";
-import { hostArray } from "../training/batches.ts";
 import { type Address, Arena } from "../training/cpu/memory.ts";
 import { runLogits } from "../training/cpu/network.ts";
 import { Tape, type Tensor } from "../training/cpu/tape.ts";
 import { tokenColumns } from "../training/lstm-batches.ts";
 import { nGramsIn, parameterSlices } from "../training/parameters.ts";
-import { fillNGrams } from "../training/text-batches.ts";
+import { fillNGrams, fillTokens } from "../training/text-batches.ts";
 
 /** Texts that are computed at once: what a step allocates grows with them. */
 const BATCH = 32;
@@ -70,18 +69,9 @@ export class FloatClassifier implements TextClassifier {
   #arrays(texts: number[][]) {
     const length = 1 + texts.reduce((most, tokens) => Math.max(most, tokens.length), 0);
     if (this.config.model_type === "edge-slm-lstm") return tokenColumns(texts, texts.length, length, this.config);
-    const shape = [texts.length, length];
-    const [source, sourceSegment, sourcePosition] = [hostArray(shape), hostArray(shape), hostArray(shape)];
-    for (const [row, tokens] of texts.entries()) {
-      for (const [i, token] of [...tokens, this.config.eos_token_id].entries()) {
-        source.data[row * length + i] = token;
-        sourceSegment.data[row * length + i] = 1;
-        sourcePosition.data[row * length + i] = i;
-      }
-    }
     const rows = texts.map((tokens) => [{ tokens }]);
-    const ofTokens =
-      this.#nGrams && fillNGrams(rows, { rows: texts.length, length, slots: 1 }, this.config, this.#nGrams);
-    return { source, sourceSegment, sourcePosition, ...ofTokens };
+    const shape = { rows: texts.length, length, slots: 1 };
+    const { arrays } = fillTokens(rows, shape, this.config);
+    return { ...arrays, ...(this.#nGrams && fillNGrams(rows, shape, this.config, this.#nGrams)) };
   }
 }

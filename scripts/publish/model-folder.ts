@@ -12,6 +12,7 @@ import {
   checkPacking,
   type Header,
   neighbourShapes,
+  nGramShape,
   readHeader,
   roundUp,
   SHORTLIST_TENSORS,
@@ -177,7 +178,7 @@ function checkTensors(config: ModelConfig, header: Header): void {
       expected.set(`${name}_scale`, `F32 ${roundUp(n, TILE_N)}`);
       expected.set(`${name}_sum`, `I32 ${roundUp(n, TILE_N)}`);
     } else if (kind === "n_grams") {
-      expected.set(name, `I32 ${[roundUp(shape[0], TILE_N), shape[1]]}`);
+      expected.set(name, `I32 ${nGramShape(shape[0])}`);
     } else {
       expected.set(name, `F32 ${shape.length > 1 ? shape : roundUp(shape[0], TILE_N)}`);
     }

@@ -17,6 +17,7 @@ import {
   type Header,
   headerByteLength,
   neighbourShapes,
+  nGramShape,
   readHeader,
   roundUp,
   type TensorType,
@@ -192,7 +193,6 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
 class FoundWeights {
   readonly #vectors = new Map<string, Address>();
   readonly #matrices = new Map<string, Linear>();
-  #nGrams: Address | undefined;
   readonly #header: Header;
   readonly #base: Address;
 
@@ -223,7 +223,8 @@ class FoundWeights {
           bias: 0,
         });
       } else if (kind === "n_grams") {
-        this.#nGrams = address(name, "I32", roundUp(rows, TILE_N) * columns!);
+        const [padded, tokens] = nGramShape(rows);
+        this.#vectors.set(name, address(name, "I32", padded * tokens));
       } else {
         this.#vectors.set(name, address(name, "F32", roundUp(rows * (columns ?? 1), 16)));
       }
@@ -268,7 +269,7 @@ class FoundWeights {
   /** The n-grams of a classifier and their vectors, if it has any. */
   nGrams({ n_grams, vocab_size }: EncoderClassificationConfig, runtime: Runtime): NGramWeights | undefined {
     if (!n_grams) return undefined;
-    const tokens = runtime.readInts(this.#nGrams!, n_grams * MAX_N_GRAM);
+    const tokens = runtime.readInts(this.#vector("n_grams.tokens"), n_grams * MAX_N_GRAM);
     return { known: new NGrams(tokens, vocab_size), table: this.matrix("n_grams") };
   }
 

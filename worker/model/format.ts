@@ -26,6 +26,8 @@
  *   neighbours.weights_scale  F32 [N]
  */
 
+import { MAX_N_GRAM } from "./n-grams.ts";
+
 /** The version of the packing above; a change of tile order, padding or naming raises it. */
 export const PACKING_VERSION = 1;
 
@@ -282,4 +284,17 @@ export function neighbourTensors(lists: NeighbourLists, count: number): Tensor[]
   });
   const data = [items, weights, scale];
   return [...neighbourShapes(lists.length, count)].map(([name, [, shape]], i) => ({ name, shape, data: data[i]! }));
+}
+
+/** The shape that n-grams are stored in, I32. */
+export function nGramShape(count: number): [number, number] {
+  return [roundUp(count, TILE_N), MAX_N_GRAM];
+}
+
+/** The tensor that stores n-grams. @param tokens [n-grams, MAX_N_GRAM] */
+export function nGramTensor(name: string, tokens: ArrayLike<number>): Tensor {
+  const shape = nGramShape(tokens.length / MAX_N_GRAM);
+  const data = new Int32Array(shape[0] * shape[1]);
+  data.set(tokens);
+  return { name, shape, data };
 }
